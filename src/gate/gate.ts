@@ -1,0 +1,338 @@
+/**
+ * The one path: decide → (hold) → record → forward → settle.
+ *
+ * The order is the product. A command's decision is recorded before its first byte goes upstream, because what was
+ * forwarded and not recorded can never be accounted for; a record that cannot be written therefore refuses. Forwarding
+ * takes a {@link Permit}, which only this file can make, and which carries the very bytes that were judged.
+ */
+import type { Command } from './command.ts'
+import type { Decision } from './decision.ts'
+import type { Answer, ApprovalPort, Grant, Outcome, PolicyPort, Position, RecordPort } from './ports.ts'
+import { type Refusal, type RefusalCode, REFUSALS, refusal, refusalOf } from './refusal.ts'
+import { type Context, Session } from './session.ts'
+
+/** What a protocol asks leave to forward: one message, or one run of messages, with all commands in it. */
+export interface Request {
+  /** Judged one by one, permitted or refused together. At least one. */
+  readonly commands: readonly Command[]
+  /** Exactly what will go upstream. Nobody may write to it any more. */
+  readonly bytes: Uint8Array
+  /** Says whether what the decision demands (masks, limits) can be kept for this command; null says that it can. */
+  honour(command: Command, decision: Decision, index: number): Refusal | null
+  /** Present when more bytes follow under the same permit (COPY, a shell, a watch): called when policy takes it back. */
+  readonly revoked?: (refusal: Refusal) => void
+  /** Aborts when the agent leaves or cancels, which withdraws a hold. */
+  readonly signal?: AbortSignal
+  /** Told once when the command begins to wait for people. */
+  readonly held?: (demands: Decision['approvals']) => void
+}
+
+export type Verdict =
+  | { readonly kind: 'permitted'; readonly permit: Permit }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** A permit was used against its terms: a defect of Sidegate, never the agent's doing. The connection ends. */
+export class PermitError extends Error {
+  readonly code = 'permit.misused'
+}
+
+/** The proof that these bytes may be forwarded: judged, permitted, and recorded. */
+class GatePermit {
+  readonly session: Session
+  readonly commands: readonly Command[]
+  /** One for each command, in order. */
+  readonly decisions: readonly Decision[]
+  /** The sequence number of the first command; the others follow. */
+  readonly sequence: number
+  readonly decidedAt: number
+  /** The bundle that permitted it. */
+  readonly revision: string
+  readonly #record: RecordPort
+  readonly #position: Position
+  #bytes: Uint8Array | null
+  #stream: 'none' | 'open' | 'closed'
+
+  constructor(record: RecordPort, position: Position, request: Request, rulings: Rulings, session: Session) {
+    this.session = session
+    this.commands = request.commands
+    this.decisions = rulings.decisions
+    this.sequence = rulings.sequence
+    this.decidedAt = rulings.at
+    this.revision = rulings.revision
+    this.#record = record
+    this.#position = position
+    this.#bytes = request.bytes
+    this.#stream = request.revoked === undefined ? 'none' : 'open'
+  }
+
+  /** The bytes to write upstream: once, and only when the record of the decision is durable. */
+  take(): Uint8Array {
+    if (this.#bytes === null) throw new PermitError('a permit was used twice')
+    if (this.#record.durable < this.#position) throw new PermitError('a permit was used before its record was durable')
+    const bytes = this.#bytes
+    this.#bytes = null
+    return bytes
+  }
+
+  /** More bytes of a stream that the permit covers; throws once the permit was revoked or settled. */
+  pass(bytes: Uint8Array): Uint8Array {
+    if (this.#bytes !== null || this.#stream !== 'open') throw new PermitError('a stream went on without its permit')
+    return bytes
+  }
+
+  get streaming(): boolean {
+    return this.#stream === 'open'
+  }
+
+  /** Ends a stream; what follows needs a permit of its own. */
+  close(): void {
+    if (this.#stream === 'open') this.#stream = 'closed'
+  }
+}
+export type Permit = GatePermit
+
+interface Rulings {
+  readonly decisions: readonly Decision[]
+  readonly sequence: number
+  readonly at: number
+  readonly revision: string
+}
+
+/** What the gate makes of one answer of the policy. */
+type Ruling =
+  | { readonly kind: 'allow' }
+  | { readonly kind: 'hold'; readonly demands: Decision['approvals'] }
+  | { readonly kind: 'refuse'; readonly refusal: Refusal }
+
+const ALLOW: Ruling = { kind: 'allow' }
+
+export class Gate {
+  readonly #policy: PolicyPort
+  readonly #record: RecordPort
+  readonly #approval: ApprovalPort | null
+  readonly #streams = new Map<Permit, Request>()
+
+  constructor(policy: PolicyPort, record: RecordPort, approval: ApprovalPort | null = null) {
+    this.#policy = policy
+    this.#record = record
+    this.#approval = approval
+    policy.onChange(() => this.#ruleStreamsAgain())
+  }
+
+  /** Begins a session. Throws the journal's error when its start cannot be recorded. */
+  open(context: Context, attributes: Readonly<Record<string, string>> = {}): Session {
+    const session = new Session(context, attributes)
+    this.#record.sessionStart(session)
+    return session
+  }
+
+  /**
+   * Judges, records, and mints. The verdict comes at once unless people must be asked.
+   * A permit's bytes may be taken once {@link whenRecorded} has called back.
+   */
+  rule(session: Session, request: Request): Verdict | Promise<Verdict> {
+    const sequence = session.sequence + 1
+    session.sequence += request.commands.length
+    session.usage.commands += request.commands.length
+    const answers = request.commands.map((command, index) =>
+      this.#policy.decide({ session, command, sequence: sequence + index, grant: null }),
+    )
+    const rulings = answers.map((answer, index) => this.#weigh(answer, request, index, null))
+    const refused = rulings.find((ruling) => ruling.kind === 'refuse')
+    if (refused === undefined && rulings.some((ruling) => ruling.kind === 'hold')) {
+      return this.#hold(session, request, sequence, rulings)
+    }
+    return this.#conclude(session, request, sequence, answers, rulings, null)
+  }
+
+  /** Refuses what never became a command that policy could judge, and records that. */
+  refuse(session: Session, command: Command, because: Refusal): Refusal {
+    const sequence = ++session.sequence
+    session.usage.commands++
+    session.usage.denied++
+    const reasons = [because]
+    const answer: Answer = {
+      decision: {
+        effect: 'deny',
+        reasons,
+        masks: [],
+        limits: { rows: null, bytes: null, seconds: null },
+        approvals: [],
+        record: 'standard',
+      },
+      revision: '',
+      mode: 'enforce',
+      failed: true,
+    }
+    try {
+      this.#record.decision({ session, sequence, command, answer, grant: null, refusal: because, at: Date.now() })
+      return because
+    } catch (error) {
+      return recordRefusal(error)
+    }
+  }
+
+  /** Calls back when all that was ruled so far is on record as durably as configured, or can no longer be. */
+  whenRecorded(done: (error: Error | null) => void): void {
+    this.#record.whenDurable(done)
+  }
+
+  /** Says what became of one of a permit's commands. A lost outcome cannot be undone; it shows as a gap. */
+  settle(permit: Permit, index: number, outcome: Outcome): void {
+    if (index === permit.commands.length - 1) {
+      permit.close()
+      this.#streams.delete(permit)
+    }
+    const { session } = permit
+    session.usage.rows += outcome.rows
+    session.usage.bytes += outcome.bytes
+    this.#record.outcome({
+      session,
+      sequence: permit.sequence + index,
+      outcome,
+      decidedAt: permit.decidedAt,
+      at: Date.now(),
+    })
+  }
+
+  /** Ends a session. Its streams lose their permits. */
+  close(session: Session, reason: string): void {
+    for (const permit of this.#streams.keys()) {
+      if (permit.session === session) {
+        permit.close()
+        this.#streams.delete(permit)
+      }
+    }
+    this.#record.sessionEnd(session, reason)
+  }
+
+  async #hold(session: Session, request: Request, sequence: number, rulings: readonly Ruling[]): Promise<Verdict> {
+    const demands = rulings.flatMap((ruling) => (ruling.kind === 'hold' ? ruling.demands : []))
+    const signal = request.signal ?? new AbortController().signal
+    const grants: (Grant | null)[] = []
+    let denied: Refusal | null = null
+    if (this.#approval !== null) request.held?.(demands)
+    for (const [index, ruling] of rulings.entries()) {
+      grants.push(null)
+      if (ruling.kind !== 'hold' || denied !== null) continue
+      const command = request.commands[index] as Command
+      const reply = await this.#ask(session, command, sequence + index, ruling.demands, signal)
+      if ('grant' in reply) grants[index] = reply.grant
+      else denied = reply.refusal
+    }
+    // Time has passed: what was granted is judged again, by whatever policy holds now, before anything is forwarded.
+    const answers = request.commands.map((command, index) =>
+      this.#policy.decide({ session, command, sequence: sequence + index, grant: grants[index] ?? null }),
+    )
+    const refused = denied
+    const again = answers.map((answer, index): Ruling =>
+      refused === null
+        ? this.#weigh(answer, request, index, grants[index] ?? null)
+        : { kind: 'refuse', refusal: refused },
+    )
+    return this.#conclude(session, request, sequence, answers, again, grants)
+  }
+
+  async #ask(
+    session: Session,
+    command: Command,
+    sequence: number,
+    demands: Decision['approvals'],
+    signal: AbortSignal,
+  ) {
+    if (this.#approval === null) {
+      const codes = demands.map((demand) => demand.code).join(', ')
+      return {
+        refusal: refusal('approval.unavailable', `this needs an approval (${codes}), and none can be asked for here`),
+      }
+    }
+    try {
+      return await this.#approval.ask({ session, command, sequence, demands, signal })
+    } catch {
+      return { refusal: refusal('approval.unavailable') }
+    }
+  }
+
+  #weigh(answer: Answer, request: Request, index: number, grant: Grant | null): Ruling {
+    const { decision, mode, failed } = answer
+    const enforced = failed || mode === 'enforce'
+    if (decision.effect === 'deny' && enforced) return { kind: 'refuse', refusal: refusalOf(decision) }
+    if (decision.effect === 'approve' && enforced) {
+      const missing = decision.approvals.filter((demand) => !(grant?.codes.includes(demand.code) ?? false))
+      if (decision.approvals.length === 0) return { kind: 'refuse', refusal: refusal('policy.invalid-decision') }
+      if (missing.length > 0 && grant !== null) return { kind: 'refuse', refusal: refusal('approval.denied') }
+      if (missing.length > 0) return { kind: 'hold', demands: missing }
+    }
+    const unsupported = request.honour(request.commands[index] as Command, decision, index)
+    return unsupported === null ? ALLOW : { kind: 'refuse', refusal: unsupported }
+  }
+
+  /** Records every decision, and mints a permit when all of them allow. */
+  #conclude(
+    session: Session,
+    request: Request,
+    sequence: number,
+    answers: readonly Answer[],
+    rulings: readonly Ruling[],
+    grants: readonly (Grant | null)[] | null,
+  ): Verdict {
+    const at = Date.now()
+    const first = rulings.find((ruling) => ruling.kind !== 'allow')
+    const whole = first === undefined ? null : first.kind === 'refuse' ? first.refusal : refusal('approval.unavailable')
+    let position: Position = 0
+    try {
+      for (const [index, answer] of answers.entries()) {
+        const command = request.commands[index] as Command
+        const ruling = rulings[index]
+        const own = ruling?.kind === 'refuse' ? ruling.refusal : whole
+        position = this.#record.decision({
+          session,
+          sequence: sequence + index,
+          command,
+          answer,
+          grant: grants?.[index] ?? null,
+          refusal: own,
+          at,
+        })
+      }
+    } catch (error) {
+      session.usage.denied += request.commands.length
+      return { kind: 'refused', refusal: recordRefusal(error) }
+    }
+    if (whole !== null) {
+      session.usage.denied += request.commands.length
+      return { kind: 'refused', refusal: whole }
+    }
+    const decisions = answers.map((answer) => answer.decision)
+    const revision = answers[0]?.revision ?? ''
+    const permit = new GatePermit(this.#record, position, request, { decisions, sequence, at, revision }, session)
+    if (request.revoked !== undefined) this.#streams.set(permit, request)
+    return { kind: 'permitted', permit }
+  }
+
+  /** Another bundle is active: what still streams under the old one is judged by the new one. */
+  #ruleStreamsAgain(): void {
+    for (const [permit, request] of this.#streams) {
+      for (const [index, command] of permit.commands.entries()) {
+        const { session } = permit
+        const answer = this.#policy.decide({ session, command, sequence: permit.sequence + index, grant: null })
+        const ruling = this.#weigh(answer, request, index, null)
+        if (ruling.kind === 'allow' && sameObligations(answer.decision, permit.decisions[index])) continue
+        permit.close()
+        this.#streams.delete(permit)
+        request.revoked?.(refusal('policy.revoked'))
+        break
+      }
+    }
+  }
+}
+
+/** A running stream was set up for its first obligations; others would need it set up anew. */
+function sameObligations(now: Decision, then: Decision | undefined): boolean {
+  return JSON.stringify([now.masks, now.limits]) === JSON.stringify([then?.masks, then?.limits])
+}
+
+function recordRefusal(error: unknown): Refusal {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return refusal(typeof code === 'string' && code in REFUSALS ? (code as RefusalCode) : 'record.unavailable')
+}

@@ -1,0 +1,75 @@
+/**
+ * What Sidegate knows of a database's names: a snapshot of its catalogs, plus the shipped classification of builtins.
+ * Lookups are synchronous; a snapshot is immutable, and another one has another revision.
+ */
+
+/** `open`: says nothing about rows; `values`: statistics, other sessions' statements; `secret`: credentials, files. */
+export type SystemClass = 'open' | 'values' | 'secret'
+
+export type FunctionClass = 'pure' | 'reads' | 'session' | 'writes' | 'external' | 'waits' | 'unknown'
+
+export type RelationKind =
+  | 'table'
+  | 'partitioned'
+  | 'view'
+  | 'materialized-view'
+  | 'foreign'
+  | 'sequence'
+  | 'index'
+  | 'toast'
+  | 'composite'
+
+export interface Column {
+  readonly name: string
+  readonly attnum: number
+  readonly typeOid: number
+  /** The base type under any domains. */
+  readonly baseTypeOid: number
+}
+
+export interface Relation {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly kind: RelationKind
+  readonly columns: readonly Column[]
+  /** OIDs of direct parents (inheritance, partitions) and children. */
+  readonly parents: readonly number[]
+  readonly children: readonly number[]
+  /** OIDs of every relation that its rewrite rules read, all levels deep: what a view shows. */
+  readonly reads: readonly number[]
+  /** It has rewrite rules besides a view's own SELECT, or triggers. */
+  readonly rules: boolean
+  readonly triggers: boolean
+  /** Present for relations of the system's own schemas. */
+  readonly system?: SystemClass
+}
+
+export interface FunctionEntry {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly arguments: readonly number[]
+  readonly variadic: boolean
+  readonly returnsSet: boolean
+  readonly kind: 'function' | 'aggregate' | 'window' | 'procedure'
+  readonly class: FunctionClass
+}
+
+export interface Catalogue {
+  /** Grows with every snapshot that differs; facts derived under another revision are stale. */
+  readonly revision: number
+  /** As `server_version_num`: 150018. */
+  readonly serverVersion: number
+  /** The pinned search path, schemas that exist only, `pg_catalog` first where it is implicit. */
+  readonly searchPath: readonly string[]
+  /** Resolves a relation as the server would; without a schema, along the search path. */
+  relation(schema: string | null, name: string): Relation | undefined
+  relationByOid(oid: number): Relation | undefined
+  /** Every function of that name that the server could mean, builtin and user-defined. Empty when there is none. */
+  functions(schema: string | null, name: string): readonly FunctionEntry[]
+  /** Functions behind user-defined operators of that name in the search path (or the schema); builtin operators are not listed. */
+  operators(schema: string | null, name: string): readonly FunctionEntry[]
+  /** The OID of a type; undefined when unknown. */
+  type(schema: string | null, name: string): number | undefined
+}
