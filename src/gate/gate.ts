@@ -33,6 +33,7 @@ export type Verdict =
 
 /** A permit was used against its terms: a defect of Sidegate, never the agent's doing. The connection ends. */
 export class PermitError extends Error {
+  override readonly name = 'PermitError'
   readonly code = 'permit.misused'
 }
 
@@ -98,6 +99,9 @@ interface Rulings {
   readonly revision: string
 }
 
+/** By the command's place in its request; null where nobody was asked. */
+type Grants = readonly (Grant | null)[] | null
+
 /** What the gate makes of one answer of the policy. */
 type Ruling =
   | { readonly kind: 'allow' }
@@ -110,7 +114,8 @@ export class Gate {
   readonly #policy: PolicyPort
   readonly #record: RecordPort
   readonly #approval: ApprovalPort | null
-  readonly #streams = new Map<Permit, Request>()
+  /** What still streams, with the grants that it runs under: a change of policy judges it with those. */
+  readonly #streams = new Map<Permit, { readonly request: Request; readonly grants: Grants }>()
 
   constructor(policy: PolicyPort, record: RecordPort, approval: ApprovalPort | null = null) {
     this.#policy = policy
@@ -274,7 +279,7 @@ export class Gate {
     sequence: number,
     answers: readonly Answer[],
     rulings: readonly Ruling[],
-    grants: readonly (Grant | null)[] | null,
+    grants: Grants,
   ): Verdict {
     const at = Date.now()
     const first = rulings.find((ruling) => ruling.kind !== 'allow')
@@ -306,17 +311,18 @@ export class Gate {
     const decisions = answers.map((answer) => answer.decision)
     const revision = answers[0]?.revision ?? ''
     const permit = new GatePermit(this.#record, position, request, { decisions, sequence, at, revision }, session)
-    if (request.revoked !== undefined) this.#streams.set(permit, request)
+    if (request.revoked !== undefined) this.#streams.set(permit, { request, grants })
     return { kind: 'permitted', permit }
   }
 
   /** Another bundle is active: what still streams under the old one is judged by the new one. */
   #ruleStreamsAgain(): void {
-    for (const [permit, request] of this.#streams) {
+    for (const [permit, { request, grants }] of this.#streams) {
       for (const [index, command] of permit.commands.entries()) {
         const { session } = permit
-        const answer = this.#policy.decide({ session, command, sequence: permit.sequence + index, grant: null })
-        const ruling = this.#weigh(answer, request, index, null)
+        const grant = grants?.[index] ?? null
+        const answer = this.#policy.decide({ session, command, sequence: permit.sequence + index, grant })
+        const ruling = this.#weigh(answer, request, index, grant)
         if (ruling.kind === 'allow' && sameObligations(answer.decision, permit.decisions[index])) continue
         permit.close()
         this.#streams.delete(permit)

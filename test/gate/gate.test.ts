@@ -1,0 +1,219 @@
+import t from 'tap'
+import { Gate, type Request, type Verdict } from '../../src/gate/gate.ts'
+import { refusal } from '../../src/gate/refusal.ts'
+import { ALLOW, approve, command, CONTEXT, deny, FakeApproval, FakePolicy, FakeRecord } from '../support/fakes.ts'
+
+const MISUSED = { code: 'permit.misused' }
+const BYTES = Buffer.from('do it')
+
+function request(over: Partial<Request> = {}): Request {
+  return { commands: [command('do it')], bytes: BYTES, honour: () => null, ...over }
+}
+
+function setUp(policy = new FakePolicy(), approval: FakeApproval | null = null) {
+  const record = new FakeRecord()
+  const gate = new Gate(policy, record, approval)
+  return { policy, record, gate, session: gate.open(CONTEXT) }
+}
+
+const recorded = (gate: Gate) => new Promise<Error | null>((resolve) => gate.whenRecorded(resolve))
+
+function permitOf(verdict: Verdict | Promise<Verdict>) {
+  if (verdict instanceof Promise || verdict.kind !== 'permitted') throw new Error('not permitted at once')
+  return verdict.permit
+}
+function refusalOf(verdict: Verdict | Promise<Verdict>) {
+  if (verdict instanceof Promise || verdict.kind !== 'refused') throw new Error('not refused at once')
+  return verdict.refusal
+}
+
+t.test('an allowed command is recorded before its bytes can be taken, and they can be taken once', async (t) => {
+  const { gate, record, session } = setUp()
+  record.automatic = false
+  const permit = permitOf(gate.rule(session, request()))
+  t.equal(record.decisions.length, 1)
+  t.throws(() => permit.take(), { code: 'permit.misused' }, 'the record is not durable yet')
+  const waiting = recorded(gate)
+  record.flush()
+  t.equal(await waiting, null)
+  t.equal(permit.take(), BYTES)
+  t.throws(() => permit.take(), MISUSED, 'a second time')
+})
+
+t.test('a denied command yields no permit, and its denial is on record', async (t) => {
+  const { gate, record, session } = setUp(new FakePolicy(() => deny('sql.no')))
+  t.match(refusalOf(gate.rule(session, request())), { code: 'sql.no', remedy: 'do otherwise' })
+  t.equal(record.decisions[0]?.refusal?.code, 'sql.no')
+  t.equal(session.usage.denied, 1)
+})
+
+t.test('one refused command refuses the whole message, and every decision is on record', async (t) => {
+  const { gate, record, session } = setUp(
+    new FakePolicy(({ command }) => (command.shape.text === 'bad' ? deny('sql.no') : ALLOW)),
+  )
+  const commands = [command('good'), command('bad'), command('good')]
+  t.equal(refusalOf(gate.rule(session, request({ commands }))).code, 'sql.no')
+  t.same(
+    record.decisions.map((event) => [event.sequence, event.refusal?.code]),
+    [
+      [1, 'sql.no'],
+      [2, 'sql.no'],
+      [3, 'sql.no'],
+    ],
+  )
+  t.same(
+    record.decisions.map((event) => event.answer.decision.effect),
+    ['allow', 'deny', 'allow'],
+  )
+})
+
+t.test('what cannot be recorded is refused', async (t) => {
+  for (const code of ['record.unavailable', 'record.spool-full'] as const) {
+    const { gate, record, session } = setUp()
+    record.fail(code)
+    t.equal(refusalOf(gate.rule(session, request())).code, code)
+  }
+})
+
+t.test('a record that fails on its way to the disk leaves the permit unusable', async (t) => {
+  const { gate, record, session } = setUp()
+  record.automatic = false
+  const permit = permitOf(gate.rule(session, request()))
+  record.fail('record.unavailable')
+  const waiting = recorded(gate)
+  record.flush()
+  t.match(await waiting, { code: 'record.unavailable' })
+  t.throws(() => permit.take(), MISUSED)
+})
+
+t.test('an obligation that cannot be kept refuses an allowed command, also in observe mode', async (t) => {
+  for (const mode of ['enforce', 'observe'] as const) {
+    const { gate, policy, session } = setUp()
+    policy.mode = mode
+    const honour = () => refusal('obligation.unsupported')
+    t.equal(refusalOf(gate.rule(session, request({ honour }))).code, 'obligation.unsupported')
+  }
+})
+
+t.test(
+  'observe mode lets through what policy denies or would hold, and the record keeps what policy said',
+  async (t) => {
+    for (const decision of [deny('sql.no'), approve('schema.change')]) {
+      const { gate, policy, record, session } = setUp(new FakePolicy(() => decision))
+      policy.mode = 'observe'
+      permitOf(gate.rule(session, request()))
+      t.equal(record.decisions[0]?.answer.decision.effect, decision.effect)
+      t.equal(record.decisions[0]?.refusal, null)
+    }
+  },
+)
+
+t.test('observe mode does not let through what failed', async (t) => {
+  const { gate, policy, session } = setUp(new FakePolicy(() => deny('policy.error', '')))
+  policy.mode = 'observe'
+  policy.failed = true
+  t.equal(refusalOf(gate.rule(session, request())).code, 'policy.error')
+})
+
+t.test('a demand for approval is refused while nobody can be asked', async (t) => {
+  const { gate, session, record } = setUp(new FakePolicy(() => approve('schema.change')))
+  const verdict = await gate.rule(session, request())
+  t.match(verdict, { kind: 'refused', refusal: { code: 'approval.unavailable' } })
+  t.equal(record.decisions[0]?.refusal?.code, 'approval.unavailable')
+})
+
+t.test('a demand for approval without a demand is no decision', async (t) => {
+  const { gate, session } = setUp(new FakePolicy(() => approve()), new FakeApproval())
+  t.equal(refusalOf(gate.rule(session, request())).code, 'policy.invalid-decision')
+})
+
+t.test('a granted command is judged again with its grant before it is permitted', async (t) => {
+  const approval = new FakeApproval()
+  const { gate, policy, session } = setUp(new FakePolicy(() => approve('schema.change')), approval)
+  const verdict = gate.rule(session, request())
+  approval.holds[0]?.settle({ grant: { by: ['kim'], at: '2026-01-01T00:00:00Z', codes: ['schema.change'] } })
+  t.match(await verdict, { kind: 'permitted' })
+  t.same(
+    policy.questions.map((question) => question.grant?.by ?? null),
+    [null, ['kim']],
+  )
+})
+
+t.test('a policy that changes its mind while people think wins over their grant', async (t) => {
+  const approval = new FakeApproval()
+  const { gate, policy, session } = setUp(new FakePolicy(() => approve('schema.change')), approval)
+  const verdict = gate.rule(session, request())
+  policy.change(() => deny('freeze'))
+  approval.holds[0]?.settle({ grant: { by: ['kim'], at: '2026-01-01T00:00:00Z', codes: ['schema.change'] } })
+  t.match(await verdict, { kind: 'refused', refusal: { code: 'freeze' } })
+})
+
+t.test('a grant for one demand does not cover another', async (t) => {
+  const approval = new FakeApproval()
+  const { gate, session } = setUp(new FakePolicy(() => approve('schema.change', 'off-hours')), approval)
+  const verdict = gate.rule(session, request())
+  approval.holds[0]?.settle({ grant: { by: ['kim'], at: '2026-01-01T00:00:00Z', codes: ['schema.change'] } })
+  t.match(await verdict, { kind: 'refused', refusal: { code: 'approval.denied' } })
+})
+
+t.test('an approver store that fails refuses', async (t) => {
+  const approval = new FakeApproval()
+  approval.ask = () => Promise.reject(new Error('gone'))
+  const { gate, session } = setUp(new FakePolicy(() => approve('schema.change')), approval)
+  t.match(await gate.rule(session, request()), { kind: 'refused', refusal: { code: 'approval.unavailable' } })
+})
+
+t.test('a stream goes on under its permit until it is settled', async (t) => {
+  const { gate, session } = setUp()
+  const permit = permitOf(gate.rule(session, request({ revoked: () => t.fail('nothing was revoked') })))
+  t.throws(() => permit.pass(BYTES), MISUSED, 'not before the command itself was sent')
+  await recorded(gate)
+  permit.take()
+  t.equal(permit.pass(BYTES), BYTES)
+  gate.settle(permit, 0, { status: 'completed', code: '', rows: 1, bytes: 2, masked: [] })
+  t.throws(() => permit.pass(BYTES), MISUSED)
+})
+
+t.test('a command that is no stream cannot be followed by more bytes', async (t) => {
+  const { gate, session } = setUp()
+  const permit = permitOf(gate.rule(session, request()))
+  await recorded(gate)
+  permit.take()
+  t.throws(() => permit.pass(BYTES), MISUSED)
+})
+
+t.test('a change of policy takes back the permit of a running stream that it no longer allows', async (t) => {
+  const { gate, policy, session } = setUp()
+  const revoked: string[] = []
+  const permit = permitOf(gate.rule(session, request({ revoked: (because) => revoked.push(because.code) })))
+  await recorded(gate)
+  permit.take()
+  policy.change(() => ALLOW)
+  t.same(revoked, [], 'it still allows')
+  policy.change(() => deny('freeze'))
+  t.same(revoked, ['policy.revoked'])
+  t.throws(() => permit.pass(BYTES), MISUSED)
+})
+
+t.test('a stream that people granted stays granted when the policy changes and still asks for the same', async (t) => {
+  const approval = new FakeApproval()
+  const { gate, policy, session } = setUp(new FakePolicy(() => approve('bulk-load')), approval)
+  const revoked: string[] = []
+  const verdict = gate.rule(session, request({ revoked: (because) => revoked.push(because.code) }))
+  approval.holds[0]?.settle({ grant: { by: ['kim'], at: '2026-01-01T00:00:00Z', codes: ['bulk-load'] } })
+  t.match(await verdict, { kind: 'permitted' })
+  policy.change(() => approve('bulk-load'))
+  t.same(revoked, [])
+  policy.change(() => approve('bulk-load', 'off-hours'))
+  t.same(revoked, ['policy.revoked'])
+})
+
+t.test('closing a session ends its streams and is on record', async (t) => {
+  const { gate, record, session } = setUp()
+  const permit = permitOf(gate.rule(session, request({ revoked: () => {} })))
+  await recorded(gate)
+  permit.take()
+  gate.close(session, 'agent left')
+  t.throws(() => permit.pass(BYTES), MISUSED)
+  t.match(record.records.at(-1), { type: 'session-end', reason: 'agent left' })
+})
