@@ -90,7 +90,7 @@ function reachable(native: string): string {
 }
 
 function systemBinaries(): string {
-  const debian = POSTGRES_VERSIONS.map((version) => `/usr/lib/postgresql/${version}/bin`).reverse()
+  const debian = POSTGRES_VERSIONS.map((version) => `/usr/lib/postgresql/${version}/bin`).toReversed()
   const places = [...(process.env['PATH'] ?? '').split(':'), ...debian]
   const found = places.find((place) => existsSync(join(place, 'postgres')) && existsSync(join(place, 'initdb')))
   if (found === undefined) throw new Error('there is no PostgreSQL server on this machine (Debian: postgresql)')

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** How long a program may take to end after it was asked to, before it is killed. */
 const STOP_MS = 5_000
 const POLL_MS = 10
+const REMOVE_ATTEMPTS = 80
+const REMOVE_PAUSE_MS = 25
 
 export interface Exit {
   readonly code: number | null
@@ -36,9 +38,20 @@ const directories = new Set<string>()
 
 process.once('exit', () => {
   for (const [child, signal] of running) child.kill(signal)
-  // What was just told to end may still write: the removal is tried again while a directory is not empty.
-  for (const path of directories) rmSync(path, { recursive: true, force: true, maxRetries: 40, retryDelay: 25 })
+  for (const path of directories) removeNow(path)
 })
+
+/** What was just told to end may still write there, so it is tried again; an exit handler can only wait like this. */
+function removeNow(path: string): void {
+  for (let attempt = 1; existsSync(path) && attempt <= REMOVE_ATTEMPTS; attempt++) {
+    try {
+      rmSync(path, { recursive: true, force: true })
+    } catch {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, REMOVE_PAUSE_MS)
+    }
+  }
+}
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
 
 /** Removes a test's directory when the test process ends, after all programs were told to. */
