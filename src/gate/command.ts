@@ -14,6 +14,11 @@ export interface Shape {
   readonly action: string
   /** The command as the agent wrote it, well-formed Unicode. */
   readonly text: string
+  /**
+   * What records keep in place of `text` where that holds a secret (a password being set); absent where it holds none.
+   * `detail` must never hold one.
+   */
+  readonly recorded?: string
   /** The protocol's facts (`input.command.detail`), as its JSON Schema in `rego/schemas` describes them. */
   readonly detail: JsonObject
 }

@@ -78,7 +78,10 @@ export interface OutcomeEvent {
   readonly at: number
 }
 
-/** Appending fails with an error whose `code` is `record.unavailable` or `record.spool-full`. */
+/**
+ * `sessionStart` and `decision` throw an error whose `code` is `record.unavailable` or `record.spool-full` when nothing can
+ * be recorded. `outcome` and `sessionEnd` never throw, since what they tell has happened: a lost one is counted in a gap record.
+ */
 export interface RecordPort {
   sessionStart(session: Session): Position
   decision(event: DecisionEvent): Position
