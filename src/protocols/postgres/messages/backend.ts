@@ -1,0 +1,306 @@
+/** What a server sends. The same checks as for agents: a target is trusted with data, not with our memory. */
+import { BodyReader } from './body.ts'
+import { BACKEND } from './types.ts'
+import { Writer } from './writer.ts'
+import type { Format } from './frontend.ts'
+
+export interface BackendKeyData {
+  readonly processId: number
+  /** 4 bytes in protocol 3.0, 4 to 256 in 3.2. */
+  readonly secret: Buffer
+}
+
+export interface ParameterStatus {
+  readonly parameter: string
+  readonly value: string
+}
+
+/** `I`: idle, `T`: in a transaction, `E`: in a failed one. */
+export type TransactionStatus = 'I' | 'T' | 'E'
+
+export interface FieldDescription {
+  readonly name: string
+  /** The table's OID and the column's number; both 0 where the column is an expression. */
+  readonly table: number
+  readonly column: number
+  readonly type: number
+  /** Negative for variable width. */
+  readonly size: number
+  readonly modifier: number
+  readonly format: Format
+}
+
+/** Fields by their letter, as in https://www.postgresql.org/docs/18/protocol-error-fields.html: S, V, C, M, D, H, … */
+export type ErrorFields = ReadonlyMap<string, string>
+
+export interface Notification {
+  readonly processId: number
+  readonly channel: string
+  readonly payload: string
+}
+
+export interface CopyResponse {
+  readonly format: Format
+  readonly columns: readonly Format[]
+}
+
+export interface NegotiateProtocolVersion {
+  /** The whole version word: 0x00030000, 0x00030002. */
+  readonly version: number
+  readonly unknown: readonly string[]
+}
+
+const SECRET_MIN = 4
+const SECRET_MAX = 256
+
+/** Every decoder takes the whole frame, from its type byte to its end. */
+export function decodeBackendKeyData(bytes: Buffer, start: number, end: number): BackendKeyData {
+  const body = open('BackendKeyData', bytes, start, end)
+  const processId = body.int32('the process id')
+  if (body.left < SECRET_MIN || body.left > SECRET_MAX) throw body.violation(`a secret of ${body.left} bytes`)
+  return { processId, secret: Buffer.from(body.bytes(body.left, 'the secret')) }
+}
+
+export function decodeParameterStatus(bytes: Buffer, start: number, end: number): ParameterStatus {
+  const body = open('ParameterStatus', bytes, start, end)
+  const parameter = body.string('the name')
+  const value = body.string('the value')
+  body.end()
+  return { parameter, value }
+}
+
+export function decodeReadyForQuery(bytes: Buffer, start: number, end: number): TransactionStatus {
+  const body = open('ReadyForQuery', bytes, start, end)
+  const status = body.uint8('the status')
+  body.end()
+  if (status === 0x49) return 'I'
+  if (status === 0x54) return 'T'
+  if (status === 0x45) return 'E'
+  throw body.violation(`the unknown status ${status}`)
+}
+
+export function decodeRowDescription(bytes: Buffer, start: number, end: number): FieldDescription[] {
+  const body = open('RowDescription', bytes, start, end)
+  const count = body.uint16('the count of fields')
+  const fields: FieldDescription[] = []
+  for (let index = 0; index < count; index++) {
+    fields.push({
+      name: body.string('a name'),
+      table: body.uint32('a table'),
+      column: body.int16('a column'),
+      type: body.uint32('a type'),
+      size: body.int16('a size'),
+      modifier: body.int32('a modifier'),
+      format: format(body, body.int16('a format')),
+    })
+  }
+  body.end()
+  return fields
+}
+
+export function decodeParameterDescription(bytes: Buffer, start: number, end: number): number[] {
+  const body = open('ParameterDescription', bytes, start, end)
+  const types = body.uint32s(body.uint16('the count of types'), 'parameter types')
+  body.end()
+  return types
+}
+
+/** Views into the frame. */
+export function decodeDataRow(bytes: Buffer, start: number, end: number): (Buffer | null)[] {
+  const body = open('DataRow', bytes, start, end)
+  const count = body.uint16('the count of values')
+  const values: (Buffer | null)[] = []
+  for (let index = 0; index < count; index++) values.push(body.value('a value'))
+  body.end()
+  return values
+}
+
+export function decodeCommandComplete(bytes: Buffer, start: number, end: number): string {
+  const body = open('CommandComplete', bytes, start, end)
+  const tag = body.string('the tag')
+  body.end()
+  return tag
+}
+
+/** The count of rows that a tag ends with (`INSERT 0 5`, `SELECT 5`, `COPY 5`); null where it has none. */
+export function rowsOf(tag: string): number | null {
+  const space = tag.lastIndexOf(' ')
+  if (space === -1) return null
+  const digits = tag.slice(space + 1)
+  return /^\d{1,15}$/.test(digits) ? Number(digits) : null
+}
+
+export function decodeErrorResponse(bytes: Buffer, start: number, end: number): ErrorFields {
+  return decodeFields('ErrorResponse', bytes, start, end)
+}
+
+export function decodeNoticeResponse(bytes: Buffer, start: number, end: number): ErrorFields {
+  return decodeFields('NoticeResponse', bytes, start, end)
+}
+
+export function decodeNotification(bytes: Buffer, start: number, end: number): Notification {
+  const body = open('NotificationResponse', bytes, start, end)
+  const processId = body.int32('the process id')
+  const channel = body.string('the channel')
+  const payload = body.string('the payload')
+  body.end()
+  return { processId, channel, payload }
+}
+
+export function decodeNegotiateProtocolVersion(bytes: Buffer, start: number, end: number): NegotiateProtocolVersion {
+  const body = open('NegotiateProtocolVersion', bytes, start, end)
+  const version = body.uint32('the version')
+  const count = body.uint32('the count of options')
+  if (count > body.left) throw body.violation(`${count} options announced, and ${body.left} bytes left`)
+  const unknown = Array.from({ length: count }, () => body.string('an option'))
+  body.end()
+  return { version, unknown }
+}
+
+/** CopyInResponse and CopyOutResponse. */
+export function decodeCopyResponse(bytes: Buffer, start: number, end: number): CopyResponse {
+  const body = open('CopyResponse', bytes, start, end)
+  const whole = format(body, body.uint8('the format'))
+  const codes = body.int16s(body.uint16('the count of columns'), 'column formats')
+  const columns = codes.map((code) => format(body, code))
+  body.end()
+  return { format: whole, columns }
+}
+
+export function decodeFunctionCallResponse(bytes: Buffer, start: number, end: number): Buffer | null {
+  const body = open('FunctionCallResponse', bytes, start, end)
+  const value = body.value('the value')
+  body.end()
+  return value
+}
+
+/** EmptyQueryResponse, PortalSuspended, NoData, ParseComplete, BindComplete, CloseComplete, CopyDone. */
+export function checkBare(name: string, start: number, end: number): void {
+  if (end - start !== 5) throw new BodyReader(name, Buffer.alloc(0), 0, 0).violation('it has no fields')
+}
+
+/** Unlike all else this is lenient with text: a server that cannot yet know our encoding speaks its own, and nothing is judged by it. */
+function decodeFields(name: string, bytes: Buffer, start: number, end: number): ErrorFields {
+  const body = open(name, bytes, start, end)
+  const fields = new Map<string, string>()
+  for (;;) {
+    const letter = body.uint8('a field')
+    if (letter === 0) break
+    fields.set(String.fromCharCode(letter), body.shownString('a field'))
+  }
+  body.end()
+  return fields
+}
+
+function open(name: string, bytes: Buffer, start: number, end: number): BodyReader {
+  return new BodyReader(name, bytes, start + 5, end)
+}
+
+function format(body: BodyReader, code: number): Format {
+  if (code === 0 || code === 1) return code
+  throw body.violation(`the unknown format ${code}`)
+}
+
+export function encodeBackendKeyData({ processId, secret }: BackendKeyData): Buffer {
+  return new Writer(9 + secret.length).begin(BACKEND.BackendKeyData).int32(processId).bytes(secret).finish().take()
+}
+
+export function encodeParameterStatus(parameter: string, value: string): Buffer {
+  return new Writer().begin(BACKEND.ParameterStatus).string(parameter).string(value).finish().take()
+}
+
+export function encodeReadyForQuery(status: TransactionStatus): Buffer {
+  return Buffer.from([BACKEND.ReadyForQuery, 0, 0, 0, 5, status.charCodeAt(0)])
+}
+
+export function encodeRowDescription(fields: readonly FieldDescription[]): Buffer {
+  const writer = new Writer().begin(BACKEND.RowDescription).uint16(fields.length)
+  for (const field of fields) {
+    writer.string(field.name).uint32(field.table).int16(field.column).uint32(field.type)
+    writer.int16(field.size).int32(field.modifier).int16(field.format)
+  }
+  return writer.finish().take()
+}
+
+export function encodeParameterDescription(types: readonly number[]): Buffer {
+  const writer = new Writer().begin(BACKEND.ParameterDescription).uint16(types.length)
+  for (const oid of types) writer.uint32(oid)
+  return writer.finish().take()
+}
+
+export function encodeDataRow(values: readonly (Uint8Array | null)[]): Buffer {
+  const writer = new Writer().begin(BACKEND.DataRow).uint16(values.length)
+  for (const value of values) writer.value(value)
+  return writer.finish().take()
+}
+
+export function encodeCommandComplete(tag: string): Buffer {
+  return new Writer(tag.length + 6).begin(BACKEND.CommandComplete).string(tag).finish().take()
+}
+
+export function encodeErrorResponse(fields: Iterable<readonly [string, string]>): Buffer {
+  return encodeFields(BACKEND.ErrorResponse, fields)
+}
+
+export function encodeNoticeResponse(fields: Iterable<readonly [string, string]>): Buffer {
+  return encodeFields(BACKEND.NoticeResponse, fields)
+}
+
+export function encodeNotification({ processId, channel, payload }: Notification): Buffer {
+  const writer = new Writer().begin(BACKEND.NotificationResponse).int32(processId)
+  return writer.string(channel).string(payload).finish().take()
+}
+
+export function encodeNegotiateProtocolVersion({ version, unknown }: NegotiateProtocolVersion): Buffer {
+  const writer = new Writer().begin(BACKEND.NegotiateProtocolVersion).uint32(version).uint32(unknown.length)
+  for (const option of unknown) writer.string(option)
+  return writer.finish().take()
+}
+
+export function encodeCopyResponse(kind: 'CopyInResponse' | 'CopyOutResponse', response: CopyResponse): Buffer {
+  const writer = new Writer().begin(BACKEND[kind]).uint8(response.format).uint16(response.columns.length)
+  for (const code of response.columns) writer.int16(code)
+  return writer.finish().take()
+}
+
+export function encodeFunctionCallResponse(value: Uint8Array | null): Buffer {
+  return new Writer().begin(BACKEND.FunctionCallResponse).value(value).finish().take()
+}
+
+export type BareBackend =
+  | 'EmptyQueryResponse'
+  | 'PortalSuspended'
+  | 'NoData'
+  | 'ParseComplete'
+  | 'BindComplete'
+  | 'CloseComplete'
+  | 'CopyDone'
+
+export function encodeBareBackend(name: BareBackend): Buffer {
+  return Buffer.from([BACKEND[name], 0, 0, 0, 4])
+}
+
+function encodeFields(type: number, fields: Iterable<readonly [string, string]>): Buffer {
+  const writer = new Writer().begin(type)
+  for (const [letter, text] of fields) writer.uint8(letter.charCodeAt(0)).string(text.replaceAll('\0', ''))
+  return writer.uint8(0).finish().take()
+}
+
+/** The fields that every error needs; both severities, the second never translated. */
+export function errorFields(error: {
+  readonly severity: 'ERROR' | 'FATAL' | 'NOTICE' | 'WARNING'
+  readonly code: string
+  readonly message: string
+  readonly detail?: string
+  readonly hint?: string
+}): ErrorFields {
+  const fields = new Map([
+    ['S', error.severity],
+    ['V', error.severity],
+    ['C', error.code],
+    ['M', error.message],
+  ])
+  if (error.detail !== undefined && error.detail !== '') fields.set('D', error.detail)
+  if (error.hint !== undefined && error.hint !== '') fields.set('H', error.hint)
+  return fields
+}
