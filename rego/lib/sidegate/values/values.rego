@@ -1,0 +1,101 @@
+# METADATA
+# title: Total forms of builtins that can fail
+# description: |
+#   A builtin that fails takes its rule with it, without a word: `deny … if to_number(x) > 10` allows "abc". These never
+#   fail. The last argument is the answer where there is none: give the one that restricts, a great number to a rule
+#   that denies what is large, a small one to a rule that allows it.
+package sidegate.values
+
+# METADATA
+# title: A number, from a number or from decimal text
+number(value, fallback) := value if is_number(value)
+
+else := to_number(value) if _decimal(value)
+
+else := fallback
+
+# METADATA
+# title: Text as it is
+text(value, fallback) := value if is_string(value)
+
+else := fallback
+
+# METADATA
+# title: How many elements, keys or characters
+size(value, fallback) := count(value) if _countable(value)
+
+else := fallback
+
+# METADATA
+# title: The quotient
+divide(dividend, divisor, fallback) := dividend / divisor if {
+	is_number(dividend)
+	is_number(divisor)
+	divisor != 0
+} else := fallback
+
+# METADATA
+# title: The remainder of whole numbers
+remainder(dividend, divisor, fallback) := dividend % divisor if {
+	_whole(dividend)
+	_whole(divisor)
+	divisor != 0
+} else := fallback
+
+# METADATA
+# title: Whether text matches an RE2 pattern
+# description: The fallback stands in for what is no text and for a pattern that is none.
+matches(pattern, value, fallback) := regex.match(pattern, value) if {
+	is_string(value)
+	regex.is_valid(pattern)
+} else := fallback
+
+# METADATA
+# title: Whether an address lies in a network
+# description: "`network` as in 10.0.0.0/8. The fallback stands in for what is no address or no network."
+in_network(network, address, fallback) := contained if {
+	contained := net.cidr_contains(network, address)
+} else := fallback
+
+# METADATA
+# title: What the JSON text says
+parsed(value, fallback) := json.unmarshal(value) if {
+	is_string(value)
+	json.is_valid(value)
+} else := fallback
+
+_whole(value) if {
+	is_number(value)
+	floor(value) == value
+}
+
+_countable(value) if is_string(value)
+
+_countable(value) if is_array(value)
+
+_countable(value) if is_object(value)
+
+_countable(value) if is_set(value)
+
+# [-]digits[.digits], short enough to be exact, no needless zero in front.
+_decimal(value) if {
+	is_string(value)
+	count(value) <= 16
+	unsigned := trim_prefix(value, "-")
+	parts := split(unsigned, ".")
+	count(parts) <= 2
+	every part in parts {
+		_digits(part)
+	}
+	not _padded(parts[0])
+}
+
+_digits(part) if {
+	part != ""
+	trim(part, "0123456789") == ""
+}
+
+_padded(whole) if {
+	startswith(whole, "0")
+	whole != "0"
+}

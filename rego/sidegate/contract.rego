@@ -1,0 +1,166 @@
+package sidegate
+
+# What the packages of the policy yield. Each reference names its kind of rule, so that nothing else of a package (its
+# helpers, its tests) takes part in the composition.
+_said contains ["allow", _qualified(name), value] if {
+	some name
+	some value in data.policy[name].allow
+}
+
+_said contains ["deny", _qualified(name), value] if {
+	some name
+	some value in data.policy[name].deny
+}
+
+_said contains ["approve", _qualified(name), value] if {
+	some name
+	some value in data.policy[name].approve
+}
+
+_said contains ["mask", _qualified(name), value] if {
+	some name
+	some value in data.policy[name].mask
+}
+
+_said contains ["limit", _qualified(name), value] if {
+	some name
+	some value in data.policy[name].limit
+}
+
+_said contains ["record", _qualified(name), value] if {
+	some name
+	some value in data.policy[name].record
+}
+
+_valid contains said if {
+	some said in _said
+	_well_formed(said[0], said[2])
+}
+
+_malformed contains [policy, kind] if {
+	some [kind, policy, value] in _said
+	not _well_formed(kind, value)
+}
+
+# A rule that is no set, such as `deny := true`, would otherwise say nothing.
+_malformed contains [_qualified(name), "allow"] if {
+	some name
+	value := data.policy[name].allow
+	not is_set(value)
+}
+
+_malformed contains [_qualified(name), "deny"] if {
+	some name
+	value := data.policy[name].deny
+	not is_set(value)
+}
+
+_malformed contains [_qualified(name), "approve"] if {
+	some name
+	value := data.policy[name].approve
+	not is_set(value)
+}
+
+_malformed contains [_qualified(name), "mask"] if {
+	some name
+	value := data.policy[name].mask
+	not is_set(value)
+}
+
+_malformed contains [_qualified(name), "limit"] if {
+	some name
+	value := data.policy[name].limit
+	not is_set(value)
+}
+
+_malformed contains [_qualified(name), "record"] if {
+	some name
+	value := data.policy[name].record
+	not is_set(value)
+}
+
+_qualified(name) := concat(".", ["policy", name])
+
+_keys := {
+	"allow": {"code", "message", "remedy", "protocol"},
+	"deny": {"code", "message", "remedy"},
+	"approve": {"code", "message", "remedy", "groups", "count", "wait", "validFor"},
+	"mask": {"column", "detector", "path", "with"},
+	"limit": {"rows", "bytes", "seconds"},
+	"record": {"level"},
+}
+
+# Total: an answer of any other form, whatever its type, is not well-formed.
+_well_formed(kind, value) if {
+	is_object(value)
+	count(object.keys(value) - _keys[kind]) == 0
+	_content(kind, value)
+}
+
+_content("allow", value) if {
+	_reasoned(value)
+	_text(object.get(value, "protocol", "*"))
+}
+
+_content("deny", value) if _reasoned(value)
+
+_content("approve", value) if {
+	_reasoned(value)
+	_groups(object.get(value, "groups", []))
+	_positive(object.get(value, "count", 1))
+	_duration(object.get(value, "wait", "5m"))
+	_duration(object.get(value, "validFor", "5m"))
+}
+
+_content("mask", value) if {
+	value["with"] in object.keys(_hiding)
+	named := object.remove(value, ["with"])
+	count(named) == 1
+	every name in named {
+		_text(name)
+	}
+}
+
+_content("limit", value) if {
+	count(value) > 0
+	every amount in value {
+		_natural(amount)
+	}
+}
+
+_content("record", value) if value.level in {"standard", "full"}
+
+_reasoned(value) if {
+	_text(value.code)
+	is_string(object.get(value, "message", ""))
+	is_string(object.get(value, "remedy", ""))
+}
+
+_text(value) if {
+	is_string(value)
+	value != ""
+}
+
+_groups(value) if {
+	_collection(value)
+	every group in value {
+		_text(group)
+	}
+}
+
+_collection(value) if is_array(value)
+
+_collection(value) if is_set(value)
+
+# Beyond 2^53 JSON numbers are not exact.
+_natural(value) if {
+	is_number(value)
+	value >= 0
+	value <= 9007199254740991
+	value == floor(value)
+}
+
+_positive(value) if {
+	_natural(value)
+	value > 0
+}
