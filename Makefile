@@ -49,6 +49,7 @@ build: dist/.built
 dist/.built: $(SOURCES) tsconfig.json $(DEPS)
 	rm -rf dist
 	tsc -p src
+	tools/rewrite-urls dist
 	cd src && find . -type f ! -name '*.ts' ! -name tsconfig.json -exec cp --parents -t ../dist {} +
 	touch $@
 
