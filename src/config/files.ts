@@ -1,0 +1,180 @@
+/** The files that a configuration names: which keys name them, where they lie, and whether they can be used. */
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
+import { accessSync, constants, readFileSync, statSync, type Stats } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { child } from './keys.ts'
+import { type KeyPath, type Problem, problem } from './problem.ts'
+
+type Kind = 'secret' | 'authorities' | 'certificate' | 'private-key' | 'public-key' | 'key-set' | 'bundle' | 'directory'
+
+/** Every key that names a file, with `*` for a name that the user chose. */
+export const FILE_KEYS: readonly (readonly [key: string, kind: Kind])[] = [
+  ['admin.tokenFile', 'secret'],
+  ['policy.bundle.file', 'bundle'],
+  ['policy.bundle.key', 'public-key'],
+  ['record.journal.directory', 'directory'],
+  ['record.redis.passwordFile', 'secret'],
+  ['record.redis.ca', 'authorities'],
+  ['targets.*.upstream.ca', 'authorities'],
+  ['targets.*.agent.tls.cert', 'certificate'],
+  ['targets.*.agent.tls.key', 'private-key'],
+  ['targets.*.agent.users.*.passwordFile', 'secret'],
+  ['targets.*.agent.keys.file', 'key-set'],
+  ['targets.*.credential.passwordFile', 'secret'],
+  ['targets.*.credential.users.*.passwordFile', 'secret'],
+]
+
+interface Named {
+  readonly path: KeyPath
+  readonly kind: Kind
+  readonly file: string
+}
+
+/** All files that a configuration (as written, or as loaded) names. */
+export function namedFiles(value: unknown): Named[] {
+  return FILE_KEYS.flatMap(([key, kind]) => expand(value, key.split('.'), [], kind))
+}
+
+function expand(value: unknown, [part, ...rest]: readonly string[], path: KeyPath, kind: Kind): Named[] {
+  if (part === undefined) return typeof value === 'string' && value !== '' ? [{ path, kind, file: value }] : []
+  const isMapping = value !== null && typeof value === 'object'
+  const keys = part === '*' ? (isMapping ? Object.keys(value) : []) : [part]
+  return keys.flatMap((key) => expand(child(value, key), rest, [...path, key], kind))
+}
+
+/** Makes the names of files that are relative absolute: they count from where the configuration lies. In place. */
+export function resolveFiles(value: unknown, base: string): void {
+  for (const { path, file } of namedFiles(value)) {
+    const parent = path.slice(0, -1).reduce(child, value) as Record<string | number, unknown>
+    const key = path.at(-1)
+    if (key !== undefined) parent[key] = resolve(base, file)
+  }
+}
+
+/** Looks at every named file as the sidecar itself would at start. */
+export function checkFiles(configuration: unknown): Problem[] {
+  const files = namedFiles(configuration)
+  return [...files.flatMap(checkFile), ...checkPairs(configuration)]
+}
+
+function checkFile(named: Named): Problem[] {
+  if (named.kind === 'directory') return checkDirectory(named)
+  const { path, file, kind } = named
+  let stats: Stats
+  try {
+    stats = statSync(file)
+    accessSync(file, constants.R_OK)
+  } catch (error) {
+    const why = codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read (${codeOf(error)})`
+    return [problem('config.file', path, `${file} ${why}`, 'create, mount or name it right')]
+  }
+  if (stats.isDirectory()) {
+    return kind === 'bundle' ? [] : [problem('config.file', path, `${file} is a directory`, 'name a file')]
+  }
+  return checkContent(named, stats)
+}
+
+function checkContent({ path, file, kind }: Named, stats: Stats): Problem[] {
+  if (kind === 'bundle' || kind === 'directory') return []
+  const wrong = CONTENT[kind](readFileSync(file))
+  const found = wrong === null ? [] : [problem('config.file', path, `${file} ${wrong[0]}`, wrong[1])]
+  const secret = kind === 'secret' || kind === 'private-key'
+  // POSIX: the last three bits are what everyone else on the machine may do.
+  if (secret && (stats.mode & 0o007) !== 0) {
+    const message = `${file} may be read by every user of the machine`
+    found.push(problem('config.open-secret', path, message, `chmod o-rwx ${file}`, 'weakness'))
+  }
+  return found
+}
+
+type Objection = readonly [message: string, remedy: string] | null
+
+const CONTENT: Readonly<Record<Exclude<Kind, 'directory' | 'bundle'>, (bytes: Buffer) => Objection>> = {
+  secret: (bytes) => (bytes.toString().trim() === '' ? ['is empty', 'write the secret into it'] : null),
+  authorities: certificates,
+  certificate: certificates,
+  'private-key': (bytes) =>
+    parses(() => createPrivateKey(bytes), 'holds no private key', 'it must be PEM, unencrypted'),
+  'public-key': (bytes) => parses(() => createPublicKey(bytes), 'holds no public key', 'it must be PEM'),
+  'key-set': (bytes) => {
+    const remedy = 'it must be {"keys": […]}'
+    return parses(
+      () => {
+        const keys = child(JSON.parse(bytes.toString()), 'keys')
+        if (!Array.isArray(keys) || keys.length === 0) throw new Error('no keys')
+      },
+      'is no JSON Web Key Set',
+      remedy,
+    )
+  },
+}
+
+function certificates(bytes: Buffer): Objection {
+  const blocks = bytes.toString().match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length === 0) return ['holds no certificate', 'it must be PEM']
+  for (const block of blocks) {
+    let certificate: X509Certificate
+    try {
+      certificate = new X509Certificate(block)
+    } catch {
+      return ['holds a certificate that cannot be parsed', 'it must be PEM']
+    }
+    // A bundle of authorities keeps expired ones for long; that is no fault while one of them is good.
+    if (blocks.length === 1 && Date.parse(certificate.validTo) < Date.now()) {
+      return [`expired on ${certificate.validTo}`, 'renew it']
+    }
+  }
+  return null
+}
+
+function parses(parse: () => unknown, message: string, remedy: string): Objection {
+  try {
+    parse()
+    return null
+  } catch {
+    return [message, remedy]
+  }
+}
+
+function checkDirectory({ path, file }: Named): Problem[] {
+  const found = nearestExisting(file)
+  try {
+    if (!statSync(found).isDirectory()) return [problem('config.file', path, `${found} is no directory`, 'name one')]
+    accessSync(found, constants.W_OK | constants.X_OK)
+    return []
+  } catch (error) {
+    const message = `${found} cannot be written to (${codeOf(error)})`
+    return [problem('config.file', path, message, 'let the user that the sidecar runs as write there')]
+  }
+}
+
+/** A directory that is not there yet is made at start, so the nearest one above must let us. */
+function nearestExisting(directory: string): string {
+  let found = resolve(directory)
+  while (statSync(found, { throwIfNoEntry: false }) === undefined && dirname(found) !== found) found = dirname(found)
+  return found
+}
+
+/** A certificate without its own key would fail only when the first agent connects. */
+function checkPairs(configuration: unknown): Problem[] {
+  const targets = child(configuration, 'targets')
+  const names = targets !== null && typeof targets === 'object' ? Object.keys(targets) : []
+  return names.flatMap((name) => {
+    const path: KeyPath = ['targets', name, 'agent', 'tls']
+    const tls = path.reduce(child, configuration)
+    const [cert, key] = [child(tls, 'cert'), child(tls, 'key')]
+    if (typeof cert !== 'string' || typeof key !== 'string') return []
+    try {
+      if (new X509Certificate(readFileSync(cert)).checkPrivateKey(createPrivateKey(readFileSync(key)))) return []
+    } catch {
+      // That one of them cannot be read or parsed was said above.
+      return []
+    }
+    const message = 'is not the key of the certificate'
+    return [problem('config.file', [...path, 'key'], message, 'give the private key that the certificate was made for')]
+  })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+}

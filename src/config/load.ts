@@ -1,0 +1,64 @@
+/** From a YAML file to a configuration that has been checked in every way that needs no network. */
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { MAX_CONFIGURATION, readDocument } from './document.ts'
+import { checkFiles, resolveFiles } from './files.ts'
+import { problemsOf } from './issues.ts'
+import { ConfigurationError, type Located, type Problem, problem } from './problem.ts'
+import { checkRules } from './rules.ts'
+import { type Configuration, configuration as schema } from './schema.ts'
+import { substitute } from './substitute.ts'
+
+export interface Loaded {
+  readonly file: string
+  readonly configuration: Configuration
+  /** What works and weakens: shown in red. */
+  readonly weaknesses: readonly (Problem | Located)[]
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Throws a {@link ConfigurationError} with all mistakes at once. */
+export function loadConfiguration(file: string, env: Environment = process.env): Loaded {
+  const document = readDocument(file, readText(file))
+  if (document.problems.length > 0) throw new ConfigurationError(document.problems)
+  const base = dirname(resolve(file))
+  const read = (name: string) => readBounded(resolve(base, name))
+  const { value, problems } = substitute(document.value, { env, read })
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) problems.push(...problemsOf(schema, parsed.error.issues, value))
+  resolveFiles(value, base)
+  if (parsed.success) resolveFiles(parsed.data, base)
+  const found = [...problems, ...(parsed.success ? checkRules(parsed.data) : []), ...checkFiles(value)]
+  const located = found.map((one) => document.locate(one))
+  const errors = located.filter(({ severity }) => severity === 'error').sort(byPlace)
+  if (errors.length > 0 || !parsed.success) throw new ConfigurationError(errors)
+  return { file, configuration: parsed.data, weaknesses: located.sort(byPlace) }
+}
+
+/** The checks of {@link loadConfiguration} for a configuration that was made in memory: returns its weaknesses. */
+export function checkConfiguration(configuration: Configuration): readonly Problem[] {
+  const found = [...checkRules(configuration), ...checkFiles(configuration)]
+  const errors = found.filter(({ severity }) => severity === 'error')
+  if (errors.length > 0) throw new ConfigurationError(errors)
+  return found
+}
+
+function readText(file: string): string {
+  try {
+    return readBounded(file)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    const found = problem('config.file', [], message, 'name the configuration with --config FILE')
+    throw new ConfigurationError([{ ...found, file, line: null, column: null }])
+  }
+}
+
+function readBounded(file: string): string {
+  if (statSync(file).size > MAX_CONFIGURATION) throw new Error(`${file} is larger than ${MAX_CONFIGURATION} bytes`)
+  return readFileSync(file, 'utf8')
+}
+
+function byPlace(one: Located, other: Located): number {
+  return (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0)
+}

@@ -1,0 +1,155 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { loadConfiguration } from '../../src/config/load.ts'
+import { ConfigurationError, type Located, oneLine } from '../../src/config/problem.ts'
+import { certificateIn, folderOf, GOOD, write } from './fixture.ts'
+
+/** The mistakes that loading names, as `line key code`. */
+function mistakes(file: string, env: Record<string, string> = {}): { lines: string[]; all: readonly Located[] } {
+  try {
+    loadConfiguration(file, env)
+    return { lines: [], all: [] }
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    const all = error.problems as readonly Located[]
+    return { lines: all.map(({ line, path, code }) => `${line} ${path.join('.')} ${code.slice(7)}`), all }
+  }
+}
+
+t.test('a good configuration loads with its defaults, and its files count from where it lies', async (t) => {
+  const folder = folderOf(t)
+  const { configuration, weaknesses } = loadConfiguration(write(folder, GOOD), {})
+  t.same(weaknesses, [])
+  const target = configuration.targets['orders-db']
+  t.match(target, {
+    listen: { host: '127.0.0.1', port: 6432 },
+    upstream: { port: 5432, tls: 'verify-full', ca: join(folder, 'agent.pem') },
+    limits: { message: 8 * 1024 ** 2, idle: 600_000, connections: 100 },
+    searchPath: ['public'],
+    credential: { passwordFile: join(folder, 'password') },
+  })
+  t.match(configuration.policy, { mode: 'enforce', bundle: { key: join(folder, 'bundle.pub') } })
+  t.equal(configuration.record.journal.durability, 'written')
+})
+
+t.test('every mistake is named at once, with its line, its key and a remedy', async (t) => {
+  const folder = folderOf(t)
+  const text = GOOD.replace('probes:', 'probs:')
+    .replace('bundle.pub', 'nowhere.pub')
+    .replace('8MiB', '8MB')
+    .replace('databases: [ orders ]', 'databases: orders')
+    .replace('limits: {', 'limits: { conections: 5,')
+    .replace('protocol: postgres', 'protocol: postgress')
+  t.same(mistakes(write(folder, text)).lines, [
+    '3 probs unknown-key',
+    '5 policy.bundle.key file',
+    '11 targets.orders-db.protocol value',
+  ])
+  const { lines, all } = mistakes(write(folder, text.replace('postgress', 'postgres')))
+  t.same(lines, [
+    '3 probs unknown-key',
+    '5 policy.bundle.key file',
+    '15 targets.orders-db.databases value',
+    '16 targets.orders-db.limits.conections unknown-key',
+    '16 targets.orders-db.limits.message value',
+  ])
+  t.match(
+    all.map(({ remedy }) => remedy),
+    [/did you mean probes\?/, /create, mount/, /a list of names/, /did you mean connections\?/, /512B, 64KiB/],
+  )
+  for (const one of all) t.match(oneLine(one), /sidegate\.yaml:\d+:\d+ {2}\S+ {2}.+; .+ {2}\(config\.[a-z-]+\)$/)
+})
+
+t.test('a missing key is named at its parent, with what to write', async (t) => {
+  const folder = folderOf(t)
+  const { all } = mistakes(
+    write(folder, GOOD.replace(/ {4}credential: .*\n/, '').replace('listen: "127.0.0.1:6432"', '')),
+  )
+  t.match(all, [
+    { code: 'config.missing', line: 10, path: ['targets', 'orders-db', 'listen'] },
+    { code: 'config.missing', line: 10, path: ['targets', 'orders-db', 'credential'], remedy: /passwordFile/ },
+  ])
+})
+
+t.test('a misspelt key is found in whatever way the value may be written', async (t) => {
+  const folder = folderOf(t)
+  const { all } = mistakes(write(folder, GOOD.replace('key: bundle.pub', 'kee: bundle.pub')))
+  t.match(all, [{ path: ['policy', 'bundle', 'kee'], remedy: 'did you mean key?' }])
+  const credential = mistakes(write(folder, GOOD.replace('credential: { user:', 'credential: { usr:')))
+  t.match(credential.all, [{ path: ['targets', 'orders-db', 'credential', 'usr'], remedy: /did you mean user/ }])
+})
+
+t.test('duplicate keys, broken YAML and several documents are refused', async (t) => {
+  const folder = folderOf(t)
+  t.same(mistakes(write(folder, `${GOOD}version: 1\n`)).lines, [`18  duplicate-key`])
+  t.same(mistakes(write(folder, `${GOOD}  - [`)).lines[0]?.replace(/^\d+/, 'n'), 'n  syntax')
+  t.ok(mistakes(write(folder, `${GOOD}---\nversion: 1\n`)).lines.length > 0)
+  t.ok(mistakes(write(folder, '')).lines.length > 0)
+  t.match(mistakes(write(folder, `a: &a [x]\nb: [*a, *nowhere]\n`)).lines[0], /syntax/)
+  t.match(mistakes(join(folder, 'absent.yaml')).all, [{ code: 'config.file', remedy: /--config/ }])
+})
+
+t.test('a key that JavaScript treats apart is an unknown key like any other', async (t) => {
+  const folder = folderOf(t)
+  for (const key of ['__proto__', 'constructor', 'toString']) {
+    t.match(mistakes(write(folder, `${GOOD}${key}: {}\n`)).all, [{ code: 'config.unknown-key', path: [key] }], key)
+  }
+})
+
+t.test('environment and files can be substituted in texts, and nothing else can', async (t) => {
+  const folder = folderOf(t)
+  writeFileSync(join(folder, 'host'), 'db.example\n')
+  const text = GOOD.replace('host: orders.db.internal', 'host: "${file:host}"').replace(
+    'user: reporting, p',
+    'user: "r-${env:STAGE}-w", p',
+  )
+  const { configuration } = loadConfiguration(write(folder, text), { STAGE: 'test' })
+  t.match(configuration.targets['orders-db'], { upstream: { host: 'db.example' }, credential: { user: 'r-test-w' } })
+  t.match(mistakes(write(folder, text)).all, [{ code: 'config.substitution', line: 17, message: /STAGE is not set/ }])
+  const others = ['${HOME}', '${exec:id}', '${env:}', '${file:absent}', '${env:STAGE']
+  for (const other of others) {
+    const { all } = mistakes(write(folder, GOOD.replace('orders.db.internal', `'${other}'`)), { HOME: '/', STAGE: 'x' })
+    t.match(all, [{ code: 'config.substitution', path: ['targets', 'orders-db', 'upstream', 'host'] }], other)
+  }
+})
+
+t.test('what was substituted is not substituted again', async (t) => {
+  const folder = folderOf(t)
+  const text = GOOD.replace('user: reporting, p', 'user: "${env:A}", p')
+  const { configuration } = loadConfiguration(write(folder, text), { A: '${env:B}', B: 'no' })
+  t.match(configuration.targets['orders-db'], { credential: { user: '${env:B}' } })
+})
+
+t.test('files are looked into before the sidecar starts', async (t) => {
+  const folder = folderOf(t)
+  certificateIn(folder, 'other')
+  writeFileSync(join(folder, 'empty'), '\n', { mode: 0o600 })
+  const cases: [from: string, to: string, key: string, message: RegExp][] = [
+    ['agent.key', 'other.key', 'targets.orders-db.agent.tls.key', /not the key of the certificate/],
+    ['key: agent.key', 'key: token', 'targets.orders-db.agent.tls.key', /no private key/],
+    ['cert: agent.pem', 'cert: token', 'targets.orders-db.agent.tls.cert', /no certificate/],
+    ['ca: agent.pem }\n    agent', 'ca: token }\n    agent', 'targets.orders-db.upstream.ca', /no certificate/],
+    ['bundle.pub', 'token', 'policy.bundle.key', /no public key/],
+    ['tokenFile: token', 'tokenFile: empty', 'admin.tokenFile', /is empty/],
+    ['tokenFile: token', 'tokenFile: .', 'admin.tokenFile', /is a directory/],
+    ['directory: journal', 'directory: token', 'record.journal.directory', /no directory/],
+    [
+      'user: reporting, passwordFile: password',
+      'user: r, passwordFile: gone',
+      'targets.orders-db.credential.passwordFile',
+      /does not exist/,
+    ],
+  ]
+  for (const [from, to, key, message] of cases) {
+    t.ok(GOOD.includes(from), from)
+    t.match(mistakes(write(folder, GOOD.replace(from, to))).all, [{ path: key.split('.'), message }], to)
+  }
+})
+
+t.test('a secret that everyone on the machine may read is shown as a weakness', async (t) => {
+  const folder = folderOf(t)
+  chmodSync(join(folder, 'agent.key'), 0o644)
+  const { weaknesses } = loadConfiguration(write(folder, GOOD), {})
+  t.match(weaknesses, [{ code: 'config.open-secret', line: 14, path: ['targets', 'orders-db', 'agent', 'tls', 'key'] }])
+})
