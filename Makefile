@@ -14,8 +14,11 @@ DEPS := node_modules/.package-lock.json
 SOURCES := $(shell find src -type f 2>/dev/null)
 REGO := $(shell find rego bundles -type f 2>/dev/null)
 BUNDLES := $(patsubst bundles/%/,dist/bundles/%.tar.gz,$(wildcard bundles/*/))
-CODE := src test
+CODE := src test $(wildcard tools/*.ts)
+POLICY := rego $(wildcard bundles)
 COVERAGE := 95
+# JSON that describes the Rego is no data of it.
+REGO_DATA := --ignore schemas --ignore capabilities.json
 TESTS := $(sort $(shell find test -name '*.test.ts' 2>/dev/null))
 QUICK_TESTS := $(filter-out test/e2e/% test/bypass/% test/conformance/%,$(TESTS))
 # A test that takes longer than this hangs.
@@ -68,12 +71,12 @@ check-ts: $(DEPS)
 	knip
 
 ## check-rego: format, types, lint, tests and their coverage of the Rego
-check-rego: .bin/opa .bin/regal
-	opa fmt --fail --list rego bundles
-	opa check --strict --schema rego/schemas rego bundles
-	regal lint rego bundles
-	opa test rego bundles
-	opa test --coverage --threshold $(COVERAGE) rego bundles >/dev/null
+check-rego: .bin/opa .bin/regal | $(NODE_READY)
+	opa fmt --fail --list $(POLICY)
+	opa check --strict --schema rego/schemas $(POLICY)
+	regal lint $(POLICY)
+	opa test --fail-on-empty $(REGO_DATA) $(POLICY)
+	opa test --coverage $(REGO_DATA) $(POLICY) | node tools/rego-coverage.ts $(COVERAGE)
 
 ## postgres-all: PostgreSQL 14 to 18, for the tests that compare them
 postgres-all: tools/postgres/node_modules/.package-lock.json
