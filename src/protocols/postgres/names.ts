@@ -48,6 +48,13 @@ export class Names<T> {
     return versions
   }
 
+  /** Drops all names that the predicate picks, because the server has. */
+  forget(picks: (value: T) => boolean): void {
+    for (const [name, { value }] of this.#newest) {
+      if (value === null || picks(value)) this.#newest.delete(name)
+    }
+  }
+
   /** The server has done it: what it replaced cannot come back. */
   confirm(version: Version<T>): void {
     version.previous = null

@@ -1,0 +1,79 @@
+/** Statements that run another statement by its name: EXECUTE, FETCH, EXPLAIN EXECUTE. They do what that one does. */
+import type { Shape } from '../../gate/command.ts'
+import type { Json, JsonObject } from '../../gate/json.ts'
+import type { Statement } from './statement.ts'
+
+/** The effects from the most to the least powerful, as in rego/schemas/postgres.json; `action` is the first present. */
+export const EFFECT_ORDER = [
+  'unknown', 'unsafe-io', 'procedural', 'grant', 'role', 'ddl', 'truncate', 'delete', 'merge', 'update', 'insert',
+  'copy-in', 'maintenance', 'lock', 'notify', 'listen', 'copy-out', 'select', 'cursor', 'prepare', 'session', 'transaction',
+] as const
+
+const composed = new WeakMap<Statement, WeakMap<Statement, Statement>>()
+
+/** `outer` as it is when it runs `inner`: the facts of both. The same two always give the same object. */
+export function compose(outer: Statement, inner: Statement): Statement {
+  let byInner = composed.get(outer)
+  if (byInner === undefined) composed.set(outer, (byInner = new WeakMap()))
+  let statement = byInner.get(inner)
+  if (statement === undefined) {
+    const shape = composeShapes(outer.shape, inner.shape)
+    statement = Object.freeze({ ...outer, shape, readsOnly: outer.readsOnly && inner.readsOnly })
+    byInner.set(inner, statement)
+    inners.set(statement, inner)
+  }
+  return statement
+}
+
+/** What a composed statement runs; undefined for any other. */
+export function innerOf(statement: Statement): Statement | undefined {
+  return inners.get(statement)
+}
+
+const inners = new WeakMap<Statement, Statement>()
+const mystified = new WeakMap<Statement, Statement>()
+
+/** `outer` when nobody here knows what it runs, such as a cursor that a function opened. */
+export function mystify(outer: Statement): Statement {
+  let statement = mystified.get(outer)
+  if (statement === undefined) {
+    const effects = Object.freeze(['unknown', ...list(outer.shape.detail['effects'])])
+    const detail = Object.freeze({ ...outer.shape.detail, effects, readsOnly: false })
+    statement = Object.freeze({ ...outer, shape: Object.freeze({ ...outer.shape, action: 'unknown', detail }), readsOnly: false })
+    mystified.set(outer, statement)
+  }
+  return statement
+}
+
+function composeShapes(outer: Shape, inner: Shape): Shape {
+  const [a, b] = [outer.detail, inner.detail]
+  const present = new Set([...list(a['effects']), ...list(b['effects'])])
+  const effects = EFFECT_ORDER.filter((effect) => present.has(effect))
+  const detail: JsonObject = {
+    ...a,
+    effects,
+    relations: union(a['relations'], b['relations']),
+    functions: union(a['functions'], b['functions']),
+    settings: union(a['settings'], b['settings']),
+    where: both(a['where'], b['where']),
+    limit: a['limit'] ?? b['limit'] ?? null,
+    role: a['role'] ?? b['role'] ?? null,
+    readsOnly: a['readsOnly'] === true && b['readsOnly'] === true,
+  }
+  return Object.freeze({ ...outer, action: effects[0] ?? 'unknown', detail: Object.freeze(detail) })
+}
+
+function list(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : []
+}
+
+function union(a: Json | undefined, b: Json | undefined): readonly Json[] {
+  const seen = new Map([...list(a), ...list(b)].map((item) => [JSON.stringify(item), item]))
+  return Object.freeze([...seen.values()])
+}
+
+/** Every UPDATE and DELETE in both has a WHERE; null where neither has any. */
+function both(a: Json | undefined, b: Json | undefined): boolean | null {
+  if (a === null || a === undefined) return b === undefined ? null : (b as boolean | null)
+  return a === true && (b === null || b === undefined || b === true)
+}

@@ -1,0 +1,110 @@
+/** What a session knows of prepared statements, portals, and commands that run. */
+import type { JsonObject } from '../../../gate/json.ts'
+import type { Permit } from '../../../gate/gate.ts'
+import type { OutcomeStatus } from '../../../gate/ports.ts'
+import type { Refusal } from '../../../gate/refusal.ts'
+import type { FieldDescription } from '../messages.ts'
+import type { MaskPlan, RowMasker } from '../masking.ts'
+import type { Version } from '../names.ts'
+import type { Token } from '../origination.ts'
+import type { Statement } from '../statement.ts'
+
+/** A prepared statement, of Parse or of SQL's PREPARE. */
+export interface Prepared {
+  readonly name: string
+  /** To be analysed again when the catalogue has moved on; null for SQL's PREPARE, whose text stands within another. */
+  readonly text: string | null
+  /** null: an empty text. */
+  statement: Statement | null
+  /** The catalogue's revision that `statement` was derived under. */
+  revision: number
+  /** Parameter types as far as known: those that Parse gave, then those that the server describes; 0 is not known. */
+  types: readonly number[]
+}
+
+/** A portal, of Bind or of SQL's DECLARE. */
+export interface Portal {
+  readonly name: string
+  readonly prepared: Prepared | null
+  readonly statement: Statement | null
+  readonly parameters: readonly JsonObject[]
+  readonly hold: boolean
+  /** The server has said BindComplete, or CommandComplete of DECLARE. */
+  confirmed: boolean
+  /** A Describe of it is on its way or answered, so that its columns will be known before its rows come. */
+  described: boolean
+  fields: readonly FieldDescription[] | null
+  /** Rows that it has given the agent, over all its executions. */
+  rows: number
+}
+
+/** One permitted statement, from its permit to its outcome. */
+export class Execution {
+  readonly permit: Permit
+  /** Its place among the permit's commands. */
+  readonly index: number
+  readonly statement: Statement
+  readonly plan: MaskPlan
+  readonly portal: Portal | null
+  /** Changes of names that hold once the server says that it is done. */
+  readonly statements: readonly Version<Prepared>[]
+  readonly portals: readonly Version<Portal>[]
+  /** The most rows and bytes of rows that the agent may get. */
+  readonly rowLimit: number
+  readonly byteLimit: number
+  masker: RowMasker | null = null
+  rows = 0
+  bytes = 0
+  settled = false
+  /** It is being stopped: nothing more of it reaches the agent but this. */
+  stopped: { readonly refusal: Refusal; readonly token: Token | null } | null = null
+  timer: NodeJS.Timeout | null = null
+  told: (() => void) | null = null
+
+  constructor(of: {
+    permit: Permit
+    index: number
+    statement: Statement
+    plan: MaskPlan
+    portal: Portal | null
+    statements: readonly Version<Prepared>[]
+    portals: readonly Version<Portal>[]
+  }) {
+    this.permit = of.permit
+    this.index = of.index
+    this.statement = of.statement
+    this.plan = of.plan
+    this.portal = of.portal
+    this.statements = of.statements
+    this.portals = of.portals
+    const limits = of.permit.decisions[of.index]?.limits
+    this.rowLimit = limits?.rows ?? Number.POSITIVE_INFINITY
+    this.byteLimit = limits?.bytes ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Texts of errors and notices must not pass: they could show what is masked. */
+  get scrub(): boolean {
+    return this.plan.kind !== 'clear' || this.plan.scrub
+  }
+
+  /** Resolves when it is settled. For one who waits. */
+  finished(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    if (this.settled) resolve()
+    else this.told = resolve
+    return promise
+  }
+
+  get limited(): boolean {
+    return this.rowLimit !== Number.POSITIVE_INFINITY || this.byteLimit !== Number.POSITIVE_INFINITY
+  }
+
+  get masked(): readonly string[] {
+    return this.plan.kind === 'mask' ? this.plan.names : []
+  }
+}
+
+export interface Ending {
+  readonly status: OutcomeStatus
+  readonly code: string
+}

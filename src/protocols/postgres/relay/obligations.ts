@@ -1,0 +1,96 @@
+/** Whether what a decision demands can be kept for a statement, and how. */
+import type { Decision } from '../../../gate/decision.ts'
+import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import type { Catalogue } from '../catalogue.ts'
+import { type CompiledMasks, compileMasks, type MaskPlan, planMasks } from '../masking.ts'
+import { innerOf } from '../compose.ts'
+import type { Node, Statement } from '../statement.ts'
+
+export const CLEAR: MaskPlan = Object.freeze({ kind: 'clear', scrub: false })
+
+/** Plans are made once for each statement and set of masks; both keep their identity while they mean the same. */
+export class Obligations {
+  readonly #catalogue: () => Catalogue
+  readonly #compiled = new WeakMap<Decision['masks'], CompiledMasks>()
+  readonly #plans = new WeakMap<Statement, WeakMap<CompiledMasks, MaskPlan>>()
+  readonly #returning = new WeakMap<Statement, boolean>()
+  #revision = -1
+
+  constructor(catalogue: () => Catalogue) {
+    this.#catalogue = catalogue
+  }
+
+  /** Null when all of the decision can be kept for the statement; `alone`: it is the only one of its message. */
+  honour(statement: Statement, decision: Decision, alone: boolean): Refusal | null {
+    if (decision.masks.length > 0) {
+      const plan = this.plan(statement, decision)
+      if (plan.kind === 'refuse') return plan.refusal
+    }
+    const { rows, bytes } = decision.limits
+    if (rows === null && bytes === null) return null
+    return this.#limitable(statement, alone)
+  }
+
+  plan(statement: Statement, decision: Decision): MaskPlan {
+    if (decision.masks.length === 0) return CLEAR
+    const compiled = this.#compile(decision.masks)
+    let plans = this.#plans.get(statement)
+    if (plans === undefined) this.#plans.set(statement, (plans = new WeakMap()))
+    let plan = plans.get(compiled)
+    if (plan === undefined) plans.set(compiled, (plan = this.#make(statement, compiled)))
+    return plan
+  }
+
+  /** A statement that runs another shows what that one shows; one that wraps it shows something else. */
+  #make(statement: Statement, compiled: CompiledMasks): MaskPlan {
+    const { role } = statement
+    if (role.is !== 'execute' && role.is !== 'fetch' && role.is !== 'wraps-execute') {
+      return planMasks(statement, compiled, this.#catalogue())
+    }
+    const inner = innerOf(statement)
+    const plan = inner === undefined ? null : this.#make(inner, compiled)
+    if (plan !== null && (role.is !== 'wraps-execute' || (plan.kind === 'clear' && !plan.scrub))) return plan
+    const message = 'the policy masks columns, and what this statement shows of them is not known'
+    return { kind: 'refuse', refusal: refusal('obligation.unsupported', message, 'run the statement itself') }
+  }
+
+  #compile(masks: Decision['masks']): CompiledMasks {
+    const catalogue = this.#catalogue()
+    let compiled = this.#compiled.get(masks)
+    if (compiled === undefined || compiled.revision !== catalogue.revision) {
+      this.#compiled.set(masks, (compiled = compileMasks(masks, catalogue)))
+    }
+    return compiled
+  }
+
+  /** Rows can be counted, and the rest held back, where stopping half-way undoes nothing that was asked for. */
+  #limitable(statement: Statement, alone: boolean): Refusal | null {
+    if (!alone) {
+      const remedy = 'send the statements one by one'
+      return refusal('obligation.unsupported', 'the policy limits results, which cannot be kept for several statements at once', remedy)
+    }
+    if (statement.readsOnly && statement.role.is !== 'copy-out') return null
+    if (statement.role.is !== 'copy-out' && !this.#returns(statement)) return null
+    const remedy = 'leave RETURNING out, or read with SELECT'
+    return refusal('obligation.unsupported', 'the policy limits results, which cannot be kept for this statement', remedy)
+  }
+
+  #returns(statement: Statement): boolean {
+    let returns = this.#returning.get(statement)
+    if (returns === undefined) this.#returning.set(statement, (returns = mayReturnRows(statement)))
+    return returns
+  }
+}
+
+/** Opaque code may return anything; a write returns rows only where RETURNING says so. */
+function mayReturnRows({ shape, tree }: Statement): boolean {
+  const effects = shape.detail['effects']
+  const opaque = Array.isArray(effects) && effects.some((effect) => effect === 'unknown' || effect === 'procedural')
+  return opaque || holdsReturning(tree)
+}
+
+function holdsReturning(node: unknown): boolean {
+  if (Array.isArray(node)) return node.some(holdsReturning)
+  if (node === null || typeof node !== 'object') return false
+  return Object.entries(node as Node).some(([key, value]) => /^returning/.test(key) || holdsReturning(value))
+}

@@ -1,0 +1,284 @@
+/** What both directions of one session share: the gate's session, the names, and what the server still owes. */
+import type { Command, Shape } from '../../../gate/command.ts'
+import type { Gate } from '../../../gate/gate.ts'
+import type { JsonObject } from '../../../gate/json.ts'
+import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import type { Session } from '../../../gate/session.ts'
+import type { PostgresTargetConfig } from '../../../config/schema.ts'
+import type { Catalogue } from '../catalogue.ts'
+import { compose, mystify } from '../compose.ts'
+import type { TransactionStatus } from '../messages.ts'
+import { Names, type Version } from '../names.ts'
+import { newToken, type Origination, type Token } from '../origination.ts'
+import { sqlstateOf } from '../refusal.ts'
+import type { Analysis, Statement } from '../statement.ts'
+import type { Execution, Ending, Portal, Prepared } from './execution.ts'
+import type { Obligations } from './obligations.ts'
+import type { Outgoing } from './outgoing.ts'
+import { Replies } from './replies.ts'
+
+export type Limits = PostgresTargetConfig['limits']
+
+/** Texts to statements, by the target's cache; a promise where a large one is parsed off the main thread. */
+export interface Analyses {
+  of(text: string): Analysis | Promise<Analysis>
+  catalogue(): Catalogue
+}
+
+/** What a refusal is told as; `sqlstate` where the server's own code is what drivers look for. */
+export interface Refused {
+  readonly refusal: Refusal
+  readonly sqlstate: string
+}
+
+export const refused = (because: Refusal, sqlstate: string = sqlstateOf(because)): Refused => ({ refusal: because, sqlstate })
+
+/** The words of `input.command.detail.transaction`. */
+export const TRANSACTION = { I: 'idle', T: 'open', E: 'failed' } as const satisfies Record<TransactionStatus, string>
+
+/** `varying` of commands without parameters, one object for each state. */
+const BARE = Object.freeze(
+  Object.fromEntries(
+    Object.values(TRANSACTION).map((transaction) => [
+      transaction,
+      Object.freeze({ transaction, phase: 'execute', parameters: Object.freeze([]) }),
+    ]),
+  ),
+) as Readonly<Record<string, JsonObject>>
+
+const UNKNOWN_PARAMETER: JsonObject = Object.freeze({ type: null, value: null, known: false })
+
+const NO_STATEMENTS: readonly Version<Prepared>[] = Object.freeze([])
+const NO_PORTALS: readonly Version<Portal>[] = Object.freeze([])
+
+export interface NameChanges {
+  readonly statements: readonly Version<Prepared>[]
+  readonly portals: readonly Version<Portal>[]
+}
+const NO_CHANGES: NameChanges = Object.freeze({ statements: NO_STATEMENTS, portals: NO_PORTALS })
+
+/** The detail of a text that was never understood: nothing is known of what it would do. */
+const UNJUDGED: JsonObject = Object.freeze({
+  effects: Object.freeze(['unknown']),
+  relations: Object.freeze([]),
+  functions: Object.freeze([]),
+  where: null,
+  limit: null,
+  settings: Object.freeze([]),
+  role: null,
+  statement: Object.freeze({ index: 1, of: 1 }),
+  readsOnly: false,
+})
+
+export class Relay {
+  readonly gate: Gate
+  readonly session: Session
+  readonly limits: Limits
+  readonly analyses: Analyses
+  readonly obligations: Obligations
+  readonly outgoing: Outgoing
+  readonly statements: Names<Prepared>
+  readonly portals: Names<Portal>
+  readonly replies = new Replies()
+  /** As of the last ReadyForQuery. */
+  status: TransactionStatus = 'I'
+  /** The server skips everything up to the agent's next Sync. */
+  skipping = false
+  /** Permitted COPY FROM STDIN whose data the agent still sends, in order. */
+  readonly copies: Execution[] = []
+  /** Executions of the extended protocol since the last Sync. */
+  executions = 0
+  /** Something in the open transaction touched what is masked: an error at its end could show it. */
+  scrubTransaction = false
+  readonly #toAgent: (bytes: Uint8Array) => void
+  readonly #end: (because: Refusal) => void
+  readonly #cancel: () => void
+
+  constructor(of: {
+    gate: Gate
+    session: Session
+    limits: Limits
+    analyses: Analyses
+    obligations: Obligations
+    outgoing: Outgoing
+    toAgent(bytes: Uint8Array): void
+    /** Ends the connection, with a farewell. */
+    end(because: Refusal): void
+    /** Asks the server to cancel what it is doing. */
+    cancel(): void
+  }) {
+    this.gate = of.gate
+    this.session = of.session
+    this.limits = of.limits
+    this.analyses = of.analyses
+    this.obligations = of.obligations
+    this.outgoing = of.outgoing
+    this.statements = new Names(of.limits.names)
+    this.portals = new Names(of.limits.names)
+    this.#toAgent = of.toAgent
+    this.#end = of.end
+    this.#cancel = of.cancel
+  }
+
+  toAgent(bytes: Uint8Array): void {
+    this.#toAgent(bytes)
+  }
+
+  end(because: Refusal): void {
+    this.#end(because)
+  }
+
+  cancel(): void {
+    this.#cancel()
+  }
+
+  /** Nothing is under way in either direction, and the server is idle: the one state in which Sidegate may answer alone. */
+  get idle(): boolean {
+    return this.status === 'I' && !this.skipping && this.replies.empty && this.outgoing.empty
+  }
+
+  varying(parameters: readonly JsonObject[]): JsonObject {
+    const transaction = TRANSACTION[this.status]
+    const bare = BARE[transaction]
+    return parameters.length === 0 && bare !== undefined ? bare : { transaction, phase: 'execute', parameters }
+  }
+
+  /** `varying` of a Parse: its parameters are not known yet. */
+  preparing({ parameters }: Statement, types: readonly number[]): JsonObject {
+    const unknown = Array.from({ length: Math.max(parameters, types.length) }, () => UNKNOWN_PARAMETER)
+    return { transaction: TRANSACTION[this.status], phase: 'prepare', parameters: unknown }
+  }
+
+  /** Whatever became of the unnamed statement upstream, the agent may not count on it any more. */
+  forgetUnnamed(): void {
+    this.statements.confirm(this.statements.remove(''))
+  }
+
+  /** Records the refusal of a text that policy cannot judge. */
+  refuse(text: string, because: Refusal): Refusal {
+    return this.gate.refuse(this.session, this.unjudged(text), because)
+  }
+
+  unjudged(text: string): Command {
+    const shape: Shape = { protocol: 'postgres', action: 'unknown', text: text.toWellFormed(), detail: UNJUDGED }
+    return { shape, varying: this.varying([]) }
+  }
+
+  /** Sends a refusal's substitute, in the same place of the protocol, for the server to fail. */
+  substitute(because: Refused, make: (token: Token) => Origination, { ready = false, silent = false } = {}): void {
+    const token = newToken()
+    this.outgoing.originate(make(token))
+    this.replies.push({ kind: 'refused', ...because, token, ready, silent, told: false })
+    if (!ready) this.skipping = true
+  }
+
+  /**
+   * The statement with what it runs by name. `earlier` holds names that statements before it in its message define.
+   */
+  resolve(statement: Statement, earlier: ReadonlyMap<string, Statement | null> | null): Statement | Refused {
+    const { role } = statement
+    if (role.is === 'execute' || role.is === 'wraps-execute') {
+      const inner = earlier?.get(`s${role.name}`) ?? this.current(this.statements.get(role.name))
+      if (inner !== null && inner !== undefined) return compose(statement, inner)
+      return refused(refusal('command.unsupported', `prepared statement "${role.name}" does not exist`), '26000')
+    }
+    if (role.is === 'fetch') {
+      const inner = earlier?.get(`p${role.name}`) ?? this.portals.get(role.name)?.statement
+      return inner === null || inner === undefined ? mystify(statement) : compose(statement, inner)
+    }
+    return statement
+  }
+
+  /** The prepared statement as the catalogue of now has it; undefined where it has to be analysed off the main thread. */
+  current(prepared: Prepared | undefined): Statement | null | undefined {
+    if (prepared === undefined) return undefined
+    const { revision } = this.analyses.catalogue()
+    if (prepared.revision === revision || prepared.text === null) return prepared.statement
+    const analysis = this.analyses.of(prepared.text)
+    if (analysis instanceof Promise || analysis.kind !== 'statements') return undefined
+    prepared.statement = analysis.statements[0] ?? null
+    prepared.revision = revision
+    return prepared.statement
+  }
+
+  /** What running the statement does to the names, from now on. */
+  changeNames(statement: Statement): NameChanges {
+    const { role } = statement
+    switch (role.is) {
+      case 'prepare': {
+        const { revision } = this.analyses.catalogue()
+        const prepared = { name: role.name, text: null, statement: role.statement, revision, types: [] }
+        return { statements: [this.statements.define(role.name, prepared)], portals: NO_PORTALS }
+      }
+      case 'deallocate': {
+        const all = () => this.statements.removeWhere(() => true)
+        const statements = role.name === null ? all() : [this.statements.remove(role.name)]
+        return { statements, portals: NO_PORTALS }
+      }
+      case 'declare': {
+        const portal = newPortal({ name: role.name, prepared: null, statement: role.statement, parameters: [], hold: role.hold })
+        return { statements: NO_STATEMENTS, portals: [this.portals.define(role.name, portal)] }
+      }
+      case 'close': {
+        const portals = role.name === null ? this.portals.removeWhere(() => true) : [this.portals.remove(role.name)]
+        return { statements: NO_STATEMENTS, portals }
+      }
+      case 'discard-all':
+        return { statements: this.statements.removeWhere(() => true), portals: this.portals.removeWhere(() => true) }
+      case 'plain':
+      case 'execute':
+      case 'wraps-execute':
+      case 'fetch':
+      case 'copy-in':
+      case 'copy-out':
+        return NO_CHANGES
+    }
+  }
+
+  /** The server has done it. */
+  confirm(execution: Execution): void {
+    for (const version of execution.statements) this.statements.confirm(version)
+    for (const version of execution.portals) {
+      if (version.value !== null) version.value.confirmed = true
+      this.portals.confirm(version)
+    }
+  }
+
+  /** The server has not done it. */
+  revert({ statements, portals }: NameChanges): void {
+    for (const version of statements.toReversed()) this.statements.revert(version)
+    for (const version of portals.toReversed()) this.portals.revert(version)
+  }
+
+  /** Says what became of an execution, once. */
+  settle(execution: Execution, { status, code }: Ending): void {
+    if (execution.settled) return
+    execution.settled = true
+    execution.told?.()
+    if (execution.timer !== null) clearTimeout(execution.timer)
+    const copy = this.copies.indexOf(execution)
+    if (copy >= 0) this.copies.splice(copy, 1)
+    if (status !== 'completed') this.revert(execution)
+    const { permit, index, rows, bytes, masked } = execution
+    this.gate.settle(permit, index, { status: execution.stopped === null ? status : 'refused', code, rows, bytes, masked })
+  }
+
+  /** Ends an execution that an obligation stops: the agent gets this refusal, and no more rows. */
+  stop(execution: Execution, because: Refusal, token: Token | null = null): void {
+    if (execution.settled || execution.stopped !== null) return
+    execution.stopped = { refusal: because, token }
+    if (token === null) this.cancel()
+  }
+
+  /** Starts the clock of a limit in seconds. */
+  watch(execution: Execution): void {
+    const seconds = execution.permit.decisions[execution.index]?.limits.seconds ?? null
+    if (seconds === null) return
+    const because = refusal('obligation.limit', `the policy lets this run for ${seconds} s`, 'ask for less at once')
+    execution.timer = setTimeout(() => this.stop(execution, because), seconds * 1000)
+  }
+}
+
+export function newPortal(of: Pick<Portal, 'name' | 'prepared' | 'statement' | 'parameters' | 'hold'>): Portal {
+  return { ...of, confirmed: false, described: false, fields: null, rows: 0 }
+}

@@ -1,0 +1,132 @@
+/** The simple query protocol: one message, any number of statements, judged one by one and forwarded or refused as one. */
+import type { Command } from '../../../gate/command.ts'
+import type { Decision } from '../../../gate/decision.ts'
+import type { Permit, Request, Verdict } from '../../../gate/gate.ts'
+import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import { decodeQuery, encodeReadyForQuery } from '../messages.ts'
+import { EMPTY_QUERY, refusedQuery } from '../origination.ts'
+import { refusalResponse } from '../refusal.ts'
+import type { Analysis, Statement } from '../statement.ts'
+import { Execution } from './execution.ts'
+import { type Refused, refused, type Relay } from './relay.ts'
+
+/** Bytes between the start of a frame and its body. */
+const HEADER = 5
+
+export class SimpleQuery {
+  readonly #relay: Relay
+  /** Called when policy takes back the permit of a COPY that runs. */
+  readonly #revoked: (because: Refusal, permit: () => Permit | null) => void
+
+  constructor(relay: Relay, revoked: (because: Refusal, permit: () => Permit | null) => void) {
+    this.#relay = relay
+    this.#revoked = revoked
+  }
+
+  /** One Query frame, from `start` to `end`. */
+  query(buffer: Buffer, start: number, end: number): void | Promise<void> {
+    const { text } = decodeQuery(buffer, start + HEADER, end)
+    const bytes = buffer.subarray(start, end)
+    const analysis = this.#relay.analyses.of(text)
+    if (analysis instanceof Promise) return analysis.then((late) => this.#analysed(text, bytes, late))
+    return this.#analysed(text, bytes, analysis)
+  }
+
+  /** Answers a message that is not forwarded, as the server would answer a Query that fails. */
+  refuse(because: Refused): void {
+    const relay = this.#relay
+    if (!relay.idle) return relay.substitute(because, refusedQuery, { ready: true })
+    // Every Query ends the unnamed statement, whatever becomes of it; upstream it lives on, and may not be used again.
+    relay.forgetUnnamed()
+    relay.toAgent(Buffer.concat([refusalResponse(because.refusal, because.sqlstate), encodeReadyForQuery('I')]))
+  }
+
+  #analysed(text: string, bytes: Uint8Array, analysis: Analysis): void | Promise<void> {
+    const relay = this.#relay
+    if (analysis.kind === 'refused') return this.refuse(refused(relay.refuse(text, analysis.refusal)))
+    if (analysis.statements.length === 0) {
+      relay.forgetUnnamed()
+      relay.outgoing.originate(EMPTY_QUERY)
+      relay.replies.push({ kind: 'query', executions: [], done: 0 })
+      return
+    }
+    const statements = this.#resolved(analysis.statements)
+    if ('refusal' in statements) {
+      relay.refuse(text, statements.refusal)
+      return this.refuse(statements)
+    }
+    if (!relay.statements.room || !relay.portals.room) {
+      return this.refuse(refused(relay.refuse(text, refusal('session.limit', 'the session holds too many names', 'DEALLOCATE or CLOSE some'))))
+    }
+    const request = new QueryRequest(relay, statements, bytes, this.#revoked)
+    const verdict = relay.gate.rule(relay.session, request)
+    if (verdict instanceof Promise) return verdict.then((late) => this.#ruled(request, late))
+    return this.#ruled(request, verdict)
+  }
+
+  #resolved(statements: readonly Statement[]): readonly Statement[] | Refused {
+    const earlier = statements.length > 1 ? new Map<string, Statement | null>() : null
+    const resolved: Statement[] = []
+    for (const statement of statements) {
+      const result = this.#relay.resolve(statement, earlier)
+      if ('refusal' in result) return result
+      resolved.push(result)
+      if (statement.role.is === 'prepare') earlier?.set(`s${statement.role.name}`, statement.role.statement)
+      if (statement.role.is === 'declare') earlier?.set(`p${statement.role.name}`, statement.role.statement)
+    }
+    return resolved
+  }
+
+  #ruled(request: QueryRequest, verdict: Verdict): void {
+    if (verdict.kind === 'refused') return this.refuse(refused(verdict.refusal))
+    const relay = this.#relay
+    const { permit } = verdict
+    request.permit = permit
+    relay.forgetUnnamed()
+    const executions = request.statements.map((statement, index) => {
+      const { role } = statement
+      const names = relay.changeNames(statement)
+      const portal = role.is === 'fetch' ? (relay.portals.get(role.name) ?? null) : null
+      const plan = relay.obligations.plan(statement, permit.decisions[index] as Decision)
+      const execution = new Execution({ permit, index, statement, plan, portal, ...names })
+      if (role.is === 'copy-in') relay.copies.push(execution)
+      relay.watch(execution)
+      return execution
+    })
+    relay.replies.push({ kind: 'query', executions, done: 0 })
+    relay.outgoing.forward(permit)
+  }
+}
+
+/** A Query message before the gate. */
+class QueryRequest implements Request {
+  readonly statements: readonly Statement[]
+  readonly bytes: Uint8Array
+  readonly commands: readonly Command[]
+  readonly revoked?: (because: Refusal) => void
+  permit: Permit | null = null
+  readonly #relay: Relay
+
+  constructor(
+    relay: Relay,
+    statements: readonly Statement[],
+    bytes: Uint8Array,
+    revoked: (because: Refusal, permit: () => Permit | null) => void,
+  ) {
+    this.#relay = relay
+    this.statements = statements
+    this.bytes = bytes
+    this.commands = statements.map((statement) => ({ shape: statement.shape, varying: this.#varying(statement) }))
+    if (statements.some((statement) => statement.role.is === 'copy-in')) {
+      this.revoked = (because) => revoked(because, () => this.permit)
+    }
+  }
+
+  honour(_command: Command, decision: Decision, index: number): Refusal | null {
+    return this.#relay.obligations.honour(this.statements[index] as Statement, decision, this.statements.length === 1)
+  }
+
+  #varying({ role }: Statement) {
+    return this.#relay.varying(role.is === 'execute' ? role.parameters : [])
+  }
+}
