@@ -1,0 +1,98 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Question } from '../gate/ports.ts'
+import { ENTRYPOINT } from './attestation.ts'
+import type { Bundle } from './bundle.ts'
+import { type Builtins, HOST_BUILTINS } from './builtins.ts'
+import type { InputContract } from './contract.ts'
+import { BundleError } from './errors.ts'
+import { Evaluator } from './evaluator.ts'
+import { type MemoPlan, memoPlan } from './memo.ts'
+import { Policy } from './policy.ts'
+import { sampleQuestions } from './samples.ts'
+import { WebAssembly, type WasmModule } from './webassembly.ts'
+
+/** Different samples, and how often each is evaluated: a thousand evaluations are when V8 has optimised the module. */
+const SAMPLES = 100
+const ROUNDS = 10
+/** After this many runs of each, the quickest of them tells a slow policy from a busy machine. */
+const ROUNDS_TO_JUDGE = 3
+/** How long the warm-up of another bundle may keep the event loop from live traffic at a time. */
+const SLICE_MS = 2
+
+export interface ActivationSettings {
+  readonly contract: InputContract
+  /** What the configuration says. */
+  readonly mode: 'enforce' | 'observe'
+  /** Milliseconds that one evaluation may take. */
+  readonly budget: number
+  readonly builtins?: Builtins
+}
+
+export interface Activated {
+  readonly policy: Policy
+  readonly plan: MemoPlan
+  readonly mode: 'enforce' | 'observe'
+  /** Milliseconds that the slowest sample took when it was quickest. */
+  readonly slowest: number
+}
+
+/** Compiles a bundle, checks that all it needs is there, and warms it up. Throws a {@link BundleError}. */
+export async function activate(bundle: Bundle, settings: ActivationSettings): Promise<Activated> {
+  const { contract, budget } = settings
+  const evaluator = createEvaluator(bundle, await compile(bundle.wasm), settings.builtins ?? HOST_BUILTINS)
+  const plan = memoPlan(bundle.attestation)
+  // Both must say `observe`, where both say anything: enforcing wins.
+  const mode = settings.mode === 'observe' && bundle.mode !== 'enforce' ? 'observe' : 'enforce'
+  const policy = new Policy({ evaluator, contract, plan, revision: bundle.revision, mode })
+  try {
+    return { policy, plan, mode, slowest: await warmUp(policy, sampleQuestions(contract, SAMPLES), budget) }
+  } catch (error) {
+    policy.close()
+    throw error
+  }
+}
+
+async function compile(wasm: Buffer): Promise<WasmModule> {
+  try {
+    return await WebAssembly.compile(wasm)
+  } catch (error) {
+    throw new BundleError('bundle.malformed', 'policy.wasm is not a WebAssembly module', error)
+  }
+}
+
+function createEvaluator(bundle: Bundle, module: WasmModule, builtins: Builtins): Evaluator {
+  try {
+    return new Evaluator({ module, entrypoint: ENTRYPOINT, builtins, data: bundle.data })
+  } catch (error) {
+    if (error instanceof BundleError) throw error
+    throw new BundleError('bundle.malformed', 'policy.wasm or its data cannot be loaded', error)
+  }
+}
+
+async function warmUp(policy: Policy, questions: readonly Question[], budget: number): Promise<number> {
+  const quickest = questions.map(() => Number.POSITIVE_INFINITY)
+  let slice = performance.now()
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, question] of questions.entries()) {
+      const before = performance.now()
+      const answer = policy.answer(question)
+      const after = performance.now()
+      if (answer.failed) {
+        throw new BundleError(
+          'bundle.warmup',
+          `the policy fails on sample commands: ${policy.lastError ?? 'policy.invalid-decision'}`,
+        )
+      }
+      quickest[index] = Math.min(quickest[index] ?? 0, after - before)
+      if (after - slice > SLICE_MS) {
+        await setImmediate()
+        slice = performance.now()
+      }
+    }
+    const slowest = Math.max(0, ...quickest)
+    if (round + 1 >= ROUNDS_TO_JUDGE && slowest > budget) {
+      throw new BundleError('policy.slow', `one evaluation takes ${slowest.toFixed(1)} ms; the budget is ${budget} ms`)
+    }
+  }
+  return Math.max(0, ...quickest)
+}

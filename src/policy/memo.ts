@@ -1,0 +1,126 @@
+import type { Shape } from '../gate/command.ts'
+import type { Json, JsonObject } from '../gate/json.ts'
+import type { Answer, Question } from '../gate/ports.ts'
+import type { Context } from '../gate/session.ts'
+import type { Attestation } from './attestation.ts'
+
+/** Whether a bundle's answers may be kept, and by which of the varying keys of `command.detail`; null is all of them. */
+export type MemoPlan =
+  | { readonly memoisable: true; readonly varying: readonly string[] | null }
+  | { readonly memoisable: false; readonly why: string }
+
+/** Answers kept for one shape: a few contexts, transaction states and parameter values that take turns. */
+const ENTRIES_PER_SHAPE = 16
+/** Different contexts (principals × targets) that answers are kept for at once. */
+const MAX_CONTEXTS = 4096
+
+/** Parts of the input that are constant for a session, and are compared as a whole. */
+const CONSTANT = new Set(['version', 'principal', 'workload', 'target'])
+
+export function memoPlan({ inputPaths, deterministic }: Pick<Attestation, 'inputPaths' | 'deterministic'>): MemoPlan {
+  if (inputPaths === null) return { memoisable: false, why: 'the input paths that it reads could not be listed' }
+  if (!deterministic) return { memoisable: false, why: 'it uses a builtin that does not always give the same answer' }
+  const keys = new Set<string>()
+  let all = false
+  for (const [part = '', field, key] of inputPaths) {
+    if (CONSTANT.has(part)) continue
+    if (part !== 'command') return { memoisable: false, why: `it reads input.${part === '' ? '*' : part}` }
+    if (field === undefined || (field === 'detail' && key === undefined)) all = true
+    else if (field === 'detail' && key !== undefined) keys.add(key)
+  }
+  return { memoisable: true, varying: all ? null : [...keys] }
+}
+
+interface Entry {
+  readonly context: object
+  /** Of the keys that the plan names, in its order; or one value, the whole varying part. */
+  readonly values: readonly (Json | undefined)[]
+  readonly answer: Answer
+}
+
+interface Kept {
+  readonly entries: Entry[]
+  /** Which entry the next new one replaces, once there are as many as there may be. */
+  next: number
+}
+
+/**
+ * Answers by all that the policy read: the shape and the context by identity, what varies by full value. It belongs to
+ * one activation of one bundle and dies with it.
+ */
+export class Memo {
+  readonly #varying: readonly string[] | null
+  readonly #shapes = new WeakMap<Shape, Kept>()
+  /** One object for all contexts that say the same. */
+  readonly #contexts = new Map<string, object>()
+  readonly #tokens = new WeakMap<Context, object>()
+  #lastContext: Context | null = null
+  #lastToken: object = {}
+
+  constructor(varying: readonly string[] | null) {
+    this.#varying = varying
+  }
+
+  find(question: Question): Answer | undefined {
+    const { command, session } = question
+    const kept = this.#shapes.get(command.shape)
+    if (kept === undefined) return undefined
+    const context = session.context === this.#lastContext ? this.#lastToken : this.#token(session.context)
+    for (const entry of kept.entries) {
+      if (entry.context === context && this.#same(entry.values, command.varying)) return entry.answer
+    }
+    return undefined
+  }
+
+  keep({ command, session }: Question, answer: Answer): void {
+    let kept = this.#shapes.get(command.shape)
+    if (kept === undefined) {
+      kept = { entries: [], next: 0 }
+      this.#shapes.set(command.shape, kept)
+    }
+    const { varying } = command
+    const values = this.#varying === null ? [varying] : this.#varying.map((key) => varying[key])
+    // The varying part belongs to the protocol, which may write to it again.
+    kept.entries[kept.next] = { context: this.#token(session.context), values: structuredClone(values), answer }
+    kept.next = (kept.next + 1) % ENTRIES_PER_SHAPE
+  }
+
+  #token(context: Context): object {
+    let token = this.#tokens.get(context)
+    if (token === undefined) {
+      token = this.#contexts.get(context.json) ?? {}
+      const [oldest] = this.#contexts.keys()
+      if (this.#contexts.size >= MAX_CONTEXTS && oldest !== undefined) this.#contexts.delete(oldest)
+      this.#contexts.set(context.json, token)
+      this.#tokens.set(context, token)
+    }
+    this.#lastContext = context
+    this.#lastToken = token
+    return token
+  }
+
+  #same(values: readonly (Json | undefined)[], varying: JsonObject): boolean {
+    if (this.#varying === null) return sameJson(values[0], varying)
+    for (let index = 0; index < values.length; index++) {
+      const key = this.#varying[index]
+      if (key === undefined || !sameJson(values[index], varying[key])) return false
+    }
+    return true
+  }
+}
+
+function sameJson(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, at) => sameJson(item, b[at]))
+  return !Array.isArray(b) && sameMembers(a as JsonObject, b as JsonObject)
+}
+
+function sameMembers(a: JsonObject, b: JsonObject): boolean {
+  let count = 0
+  for (const key in a) {
+    if (!Object.hasOwn(b, key) || !sameJson(a[key], b[key])) return false
+    count++
+  }
+  return count === Object.keys(b).length
+}
