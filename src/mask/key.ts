@@ -18,7 +18,8 @@ export class MaskKey {
   readonly #key: KeyObject
 
   constructor(secret: Uint8Array) {
-    if (secret.byteLength < SHORTEST_KEY) throw new MaskKeyError(`the key of masks needs ${SHORTEST_KEY} bytes at least`)
+    if (secret.byteLength < SHORTEST_KEY)
+      throw new MaskKeyError(`the key of masks needs ${SHORTEST_KEY} bytes at least`)
     this.#key = createSecretKey(secret)
   }
 

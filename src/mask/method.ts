@@ -82,32 +82,37 @@ class HashMask implements TextMask {
   }
 
   write(source: Buffer, start: number, end: number, target: Buffer, at: number): number {
-    return target.latin1Write(this.#key.hash(source.subarray(start, end)), at)
+    return target.write(this.#key.hash(source.subarray(start, end)), at, 'latin1')
   }
 }
 
 const REDACT = new ConstantMask(REDACTED)
 const PARTIAL = new PartialMask()
 
-/** The mask of a text; null where nothing at all may stand in for the value. `deny` never gets as far as a value. */
-export function textMask(method: MaskMethod, key: MaskKey): TextMask | null {
-  switch (method) {
-    case 'deny':
-    case 'null':
-      return null
-    case 'redact':
-      return REDACT
-    case 'partial':
-      return PARTIAL
-    case 'hash':
-      return new HashMask(key)
-  }
-}
-
 const REDACTED_BYTES = Buffer.from(REDACTED)
 
-/** Whether a text, or a value's bytes, holds what stands in for a redacted value. */
-export function containsMarker(value: string | Uint8Array): boolean {
+/** What masks make of values, under one key: what `commands/run.ts` hands to the protocols. */
+export interface MaskMethods {
+  /** What stands in for a redacted text. */
+  readonly marker: string
+  /** The mask of a text; null where nothing at all may stand in for the value. `deny` never gets as far as a value. */
+  text(method: MaskMethod): TextMask | null
+  /** Whether a text, or a value's bytes, holds the marker. */
+  holdsMarker(value: string | Uint8Array): boolean
+}
+
+export function maskMethods(key: MaskKey): MaskMethods {
+  const methods: Readonly<Record<MaskMethod, TextMask | null>> = {
+    deny: null,
+    null: null,
+    redact: REDACT,
+    hash: new HashMask(key),
+    partial: PARTIAL,
+  }
+  return Object.freeze({ marker: REDACTED, text: (method: MaskMethod) => methods[method], holdsMarker })
+}
+
+function holdsMarker(value: string | Uint8Array): boolean {
   if (typeof value === 'string') return value.includes(REDACTED)
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).includes(REDACTED_BYTES)
 }

@@ -15,6 +15,8 @@ export interface ColumnMask {
 /** Masks that hold under one catalogue. Frozen but for its memo; whatever is derived from it holds as long as it does. */
 export interface CompiledMasks {
   readonly catalogue: Catalogue
+  /** The catalogue's. */
+  readonly revision: number
   readonly empty: boolean
   /** By relation, by column number. */
   readonly columns: ReadonlyMap<number, ReadonlyMap<number, ColumnMask>>
@@ -52,6 +54,7 @@ class Compiler {
     for (const mask of masks) this.#add(mask)
     return Object.freeze({
       catalogue: this.#catalogue,
+      revision: this.#catalogue.revision,
       empty: masks.length === 0,
       columns: this.#columns,
       damaged: this.#damaged,

@@ -40,3 +40,8 @@ export function integer(value: unknown): number | null {
   const number = tree(body['ival'])['ival']
   return typeof number === 'number' ? number : 0
 }
+
+/** Kinds of nodes or names of fields, parted by blanks. */
+export function words(...lines: readonly string[]): readonly string[] {
+  return lines.flatMap((line) => line.split(' '))
+}

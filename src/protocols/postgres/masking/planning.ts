@@ -1,0 +1,119 @@
+/** What one statement's planning knows and finds out: the masks, the catalogue, and what the statement touches. */
+import type { Catalogue, FunctionClass, FunctionEntry, Relation } from '../catalogue.ts'
+import type { CompiledMasks } from './compile.ts'
+import { quoted } from './names.ts'
+import { because } from './refusing.ts'
+import type { Columns } from './scope.ts'
+import { type Tree, text } from './tree.ts'
+
+/** Functions that show nothing but what they are given, or nothing at all. Others may read any table. */
+const HARMLESS: ReadonlySet<FunctionClass> = new Set(['pure', 'session', 'waits', 'writes'])
+
+/** Types from here on are not the server's own. */
+const FIRST_USER_OID = 16_384
+
+export class Planning {
+  readonly masks: CompiledMasks
+  readonly catalogue: Catalogue
+  /** A relation with a masked column is read or written. */
+  touched = false
+  /** Errors and notices may quote values of masked columns. */
+  scrub = false
+
+  constructor(masks: CompiledMasks, catalogue: Catalogue) {
+    this.masks = masks
+    this.catalogue = catalogue
+  }
+
+  /** The relation that a RangeVar names, which may be read or written. */
+  relation(range: Tree): Relation {
+    const name = text(range['relname']) ?? ''
+    const schema = text(range['schemaname'])
+    const relation = this.catalogue.relation(schema, name)
+    if (relation === undefined) {
+      const written = schema === null ? quoted(name) : quoted(schema, name)
+      throw because(`relation ${written} is not known, and could show a masked column`, 'check its name and schema')
+    }
+    this.#check(relation)
+    return relation
+  }
+
+  #check(relation: Relation): void {
+    const { columns, damaged } = this.masks
+    const name = quoted(relation.schema, relation.name)
+    if (damaged.has(relation.oid)) {
+      throw because(`a mask names a column that ${name} does not have`, 'correct the policy, or the table')
+    }
+    if (relation.reads.some((oid) => columns.has(oid) || damaged.has(oid))) {
+      throw because(
+        `${name} shows a table with masked columns`,
+        'read the table itself: its columns are masked on the way',
+      )
+    }
+    if (relation.kind === 'toast' || relation.system === 'values' || relation.system === 'secret') {
+      throw because(`${name} can show values of masked columns`, 'leave it out')
+    }
+    if (columns.has(relation.oid)) {
+      this.touched = true
+      this.scrub = true
+    }
+  }
+
+  /** The relation that is written. A rule would turn the statement into others, which are not planned. */
+  target(range: Tree): Relation {
+    const relation = this.relation(range)
+    if (relation.rules && relation.kind !== 'view' && relation.kind !== 'materialized-view') {
+      throw because(
+        `rules rewrite what is written to ${quoted(relation.schema, relation.name)}`,
+        'write to a table without rules',
+      )
+    }
+    return relation
+  }
+
+  /** The columns of a relation, in order. */
+  columns(relation: Relation): Columns {
+    const masks = this.masks.columns.get(relation.oid)
+    const list = relation.columns.map(({ name, attnum }) => {
+      const mask = masks?.get(attnum) ?? null
+      return { name, origin: { table: relation.oid, attnum, mask } }
+    })
+    return { list, open: false }
+  }
+
+  /** Refuses a call that could read a masked column by itself, whichever of the name's functions the server means. */
+  call(name: readonly string[]): void {
+    const [schema, own] = nameOf(name)
+    const candidates = this.catalogue.functions(schema, own)
+    // A type's name is a cast when no function has it.
+    if (candidates.length === 0 && this.catalogue.type(schema, own) !== undefined) return
+    if (candidates.length > 0 && candidates.every((candidate) => HARMLESS.has(candidate.class))) return
+    const why = candidates.length === 0 ? 'is not known' : 'may read tables by itself'
+    throw because(`function ${quoted(...name)} ${why}, and could show a masked column`, 'leave the function out')
+  }
+
+  /** Attribute notation: what is no column calls a function of that name, if there is one. */
+  attribute(name: string): void {
+    if (this.catalogue.functions(null, name).length > 0) this.call([name])
+  }
+
+  /**
+   * Refuses an operator that the server could take for one of its own and that is not. Operators of types that are not
+   * the server's (citext, hstore …) are left alone: only values of these types reach them.
+   */
+  operator(name: readonly string[]): void {
+    const [schema, own] = nameOf(name)
+    const shadows = (entry: FunctionEntry): boolean =>
+      !HARMLESS.has(entry.class) && entry.arguments.every((type) => type < FIRST_USER_OID)
+    if (this.catalogue.operators(schema, own).some(shadows)) {
+      throw because(
+        `operator ${own} may read tables by itself, and could show a masked column`,
+        'leave the operator out',
+      )
+    }
+  }
+}
+
+function nameOf(name: readonly string[]): readonly [schema: string | null, own: string] {
+  return [name.at(-2) ?? null, name.at(-1) ?? '']
+}
