@@ -1,0 +1,178 @@
+/**
+ * Records as lines of JSON (layout: records.ts), written straight into the journal's slab.
+ *
+ * All but a few numbers of a line was encoded before: the session's, the shape's and the decision's parts are kept by
+ * identity, which is meaning.
+ */
+import type { Decision } from '../gate/decision.ts'
+import type { Json } from '../gate/json.ts'
+import type { Answer, DecisionEvent, OutcomeEvent } from '../gate/ports.ts'
+import type { Session } from '../gate/session.ts'
+import { RecordError } from './errors.ts'
+import { ParameterHash } from './parameters.ts'
+import { ascii, quote } from './quote.ts'
+import { DECISION_PATH } from './records.ts'
+import { bounded, cutOf, PART_LENGTH, Templates } from './template.ts'
+
+/**
+ * No record is longer: a decision's are the text (two parts), facts, varying facts, parameters, result, refusal and grant,
+ * of {@link PART_LENGTH} units each, which UTF-8 makes up to three bytes of; and what is left is words and numbers.
+ */
+export const RECORD_MAX = 2 * 1024 ** 2
+
+export interface Origin {
+  readonly instance: string
+  /** The version of Sidegate. */
+  readonly sidegate: string
+}
+
+interface Result {
+  readonly revision: string
+  readonly mode: Answer['mode']
+  readonly failed: boolean
+  /** From the end of `input` to the end of the record, for a permit without a grant. */
+  readonly permitted: Buffer
+}
+
+/** What a session's records share, with the time that the last of them had. */
+interface Head {
+  readonly own: string
+  at: number
+  /** `,"at":…,"session":…,"start":…,"sequence":` */
+  text: string
+}
+
+export class Encoding {
+  readonly #decision: string
+  readonly #id: string
+  readonly #origin: string
+  readonly #parameters = new ParameterHash()
+  readonly #templates = new Templates()
+  readonly #heads = new WeakMap<Session, Head>()
+  readonly #results = new WeakMap<Decision, Result>()
+
+  constructor(origin: Origin) {
+    this.#id = `{"id":"${origin.instance}/`
+    this.#decision = '","type":"decision","seq":'
+    this.#origin = `"instance":${quote(origin.instance)},"sidegate":${quote(origin.sidegate)}`
+  }
+
+  /** Each writes one record at `offset`, where {@link RECORD_MAX} bytes must be free, and returns where it ends. */
+  decision(slab: Buffer, offset: number, seq: number, event: DecisionEvent): number {
+    const { command, answer } = event
+    const form = this.#templates.of(command)
+    const result = this.#result(answer)
+    const text = '' + seq
+    const head = this.#id + text + this.#decision + text + this.#head(event.session, event.at) + event.sequence
+    let end = offset + slab.write(head, offset, 'latin1')
+    slab.set(form.bytes, end)
+    end += form.bytes.length
+    if (form.open) {
+      const parameters = this.#parameters.json(command.varying['parameters'] as Json, answer.decision)
+      end += slab.write(bounded(parameters) + '}', end, 'latin1')
+    }
+    if (event.refusal === null && event.grant === null) {
+      slab.set(result.permitted, end)
+      return end + result.permitted.length
+    }
+    return end + slab.write(resultOf(answer, event), end, 'utf8')
+  }
+
+  outcome(slab: Buffer, offset: number, seq: number, event: OutcomeEvent): number {
+    const { masked, status, code, rows, bytes } = event.outcome
+    const text = '' + seq
+    const line =
+      this.#id +
+      text +
+      '","type":"outcome","seq":' +
+      text +
+      this.#head(event.session, event.at) +
+      event.sequence +
+      (',"status":"' + status + '","code":' + bounded(quote(code)) + ',"rows":' + rows + ',"bytes":' + bytes) +
+      (',"duration":' + microseconds(event.decidedAt, event.at)) +
+      (masked.length === 0 ? ',"masked":[]}\n' : `,"masked":${bounded(ascii(JSON.stringify(masked)))}}\n`)
+    return offset + slab.write(line, offset, 'latin1')
+  }
+
+  sessionStart(slab: Buffer, offset: number, seq: number, session: Session): number {
+    const own = `,"session":"${session.id}","start":${seq},"sequence":`
+    this.#heads.set(session, { own, at: 0, text: '' })
+    const { json } = session.context
+    const context = json.length > PART_LENGTH ? stripped(session) : json
+    const attributes = bounded(JSON.stringify(session.attributes))
+    const rest = `"session":"${session.id}",${this.#origin},${context.slice(1, -1)},"attributes":${attributes}`
+    return write(slab, offset, `${this.#begin(seq, 'session-start', session.startedAt)},${rest}}\n`)
+  }
+
+  sessionEnd(slab: Buffer, offset: number, seq: number, session: Session, reason: string): number {
+    const at = Date.now()
+    const begin = this.#id + seq + '","type":"session-end","seq":' + seq + this.#head(session, at) + session.sequence
+    const rest = `,"reason":${bounded(quote(reason))},"usage":${JSON.stringify(session.usage)}`
+    return write(slab, offset, `${begin}${rest},"duration":${microseconds(session.startedAt, at)}}\n`)
+  }
+
+  /** A record of the journal's own: `instance-start`, `instance-stop`, `gap`, `removed`, `cut`. */
+  note(slab: Buffer, offset: number, seq: number, type: string, rest: Readonly<Record<string, Json>>): number {
+    const json = JSON.stringify(rest)
+    return write(slab, offset, `${this.#begin(seq, type, Date.now())},${json.slice(1)}\n`)
+  }
+
+  #begin(seq: number, type: string, at: number): string {
+    return `${this.#id}${seq}","type":"${type}","seq":${seq},"at":${Math.trunc(at)}`
+  }
+
+  #head(session: Session, at: number): string {
+    let head = this.#heads.get(session)
+    if (head === undefined) {
+      // A session whose start was never recorded points to no start.
+      head = { own: `,"session":"${session.id}","start":0,"sequence":`, at: 0, text: '' }
+      this.#heads.set(session, head)
+    }
+    if (head.at !== at) {
+      head.at = at
+      head.text = `,"at":${Math.trunc(at)}${head.own}`
+    }
+    return head.text
+  }
+
+  #result(answer: Answer): Result {
+    const { decision, revision, mode, failed } = answer
+    const known = this.#results.get(decision)
+    if (known?.revision === revision && known.mode === mode && known.failed === failed) return known
+    const permitted = Buffer.from(resultOf(answer, { refusal: null, grant: null }))
+    const result = { revision, mode, failed, permitted }
+    this.#results.set(decision, result)
+    return result
+  }
+}
+
+/** From the end of `input` to the end of a decision's record. */
+function resultOf(answer: Answer, { refusal, grant }: Pick<DecisionEvent, 'refusal' | 'grant'>): string {
+  const { decision, revision, mode, failed } = answer
+  const bundles = revision === '' ? '{}' : `{"policy":{"revision":${quote(revision)}}}`
+  const result = bounded(JSON.stringify(decision))
+  const verdict = `"verdict":"${refusal === null ? 'permitted' : 'refused'}","mode":"${mode}"${failed ? ',"failed":true' : ''}`
+  const because = refusal === null ? '' : `,"refusal":${bounded(JSON.stringify(refusal))}`
+  const by = grant === null ? '' : `,"grant":${bounded(JSON.stringify(grant))}`
+  return `}},"path":"${DECISION_PATH}","bundles":${bundles},"result":${result},"custom":{${verdict}${because}${by}}}\n`
+}
+
+function write(slab: Buffer, offset: number, line: string): number {
+  const length = Buffer.byteLength(line)
+  if (length > RECORD_MAX) throw new RecordError('record.unavailable', `a record of ${length} bytes is too large`)
+  return offset + slab.write(line, offset, 'utf8')
+}
+
+function microseconds(from: number, to: number): number {
+  return Math.max(0, Math.round((to - from) * 1_000))
+}
+
+/** A context that is too large for a record, which only groups, claims and labels can make it: without those. */
+function stripped({ context: { principal, workload, target } }: Session): string {
+  const claims = { truncated: JSON.parse(cutOf(JSON.stringify(principal))) as Json }
+  return JSON.stringify({
+    principal: { ...principal, groups: [], claims },
+    workload: { ...workload, labels: {} },
+    target: { ...target, labels: {} },
+  })
+}

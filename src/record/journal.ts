@@ -1,0 +1,462 @@
+/**
+ * The journal: every decision is in it before its first byte goes upstream.
+ *
+ * Records are appended in memory. One `write(2)` in each turn of the event loop stores what all sessions appended in it
+ * as one block, and then everybody who waits is called back in order. Where `durability` is `synced`, an `fdatasync` that
+ * covers the write comes between; those that wait for the disk share the next one.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import type { DecisionEvent, OutcomeEvent, Position, RecordPort } from '../gate/ports.ts'
+import type { Session } from '../gate/session.ts'
+import { BLOCK_HEADER, genesis, INSTANCE_LENGTH } from './block.ts'
+import { Encoding, RECORD_MAX } from './encoding.ts'
+import { errnoOf, RecordError } from './errors.ts'
+import { Lock } from './lock.ts'
+import { type Recovered, recover } from './recovery.ts'
+import { type Mark, SLAB_SIZE, Store } from './store.ts'
+
+/** What nobody waits for (outcomes, ends) is written with the next decision, or this many milliseconds later. */
+const IDLE_FLUSH_MS = 5
+/** How often a journal that failed is tried again, and its lock looked at. */
+const PROBE_MS = 1_000
+/** Beyond this the longest record would not fit: the block is written without waiting for the turn's end. */
+const EARLY_FLUSH = SLAB_SIZE - RECORD_MAX
+/** Kept free for outcomes and ends of what was already permitted, so that a full journal loses none of those. */
+const RESERVE = 1024 ** 2
+/** Segments must be few against the whole, since only whole ones can be removed. */
+const SEGMENTS_AT_LEAST = 4
+
+export interface JournalOptions {
+  readonly directory: string
+  readonly maxSize: number
+  readonly segmentSize: number
+  readonly durability: 'written' | 'synced'
+  /** The version of Sidegate. */
+  readonly sidegate: string
+  /** The beginning of a new journal's instance name: the pod, or the host. */
+  readonly name: string
+  /** Records are shipped: none is removed before {@link Journal.release} says that it was. */
+  readonly shipping: boolean
+}
+
+export interface JournalStatus {
+  readonly instance: string
+  /** Commands can be recorded. */
+  readonly ready: boolean
+  /** Why not: the code of the refusals. */
+  readonly code: 'record.unavailable' | 'record.spool-full' | null
+  /** The system's word for it, such as `ENOSPC`. */
+  readonly error: string
+  readonly position: Position
+  readonly durable: Position
+  readonly shipped: Position
+  readonly bytes: number
+  readonly maxSize: number
+  readonly segments: number
+  /** Blocks written, outcomes and ends lost, positions lost; since the start. */
+  readonly writes: number
+  readonly lost: number
+}
+
+interface Waiter {
+  readonly position: Position
+  readonly done: (error: Error | null) => void
+  error: Error | null
+}
+
+export class Journal implements RecordPort {
+  readonly #options: JournalOptions
+  readonly #lock: Lock
+  readonly #store: Store
+  readonly #encoding: Encoding
+  readonly #reserve: number
+  readonly #housekeeping: NodeJS.Timeout
+  readonly #turn = (): void => this.#endTurn()
+  readonly #tick = (): void => this.#endTick()
+
+  #next: Position
+  #written: Position
+  #durable: Position
+  #shipped: Position = 0
+  /** What was appended and not written ends here in the slab; the first of it has position {@link Journal.#next} − count. */
+  #end = BLOCK_HEADER
+  #count = 0
+  #waiters: Waiter[] = []
+  #scheduled = false
+  #ticking = false
+  #syncing = false
+  #synced: Mark
+  #failure: RecordError | null = null
+  /** Closed, or about to be, or another process has the directory. */
+  #closing = false
+  #full = false
+  /** Positions that were given out and could not be stored, and events that got none; the next block begins with a gap record. */
+  #gap: { first: Position; last: Position; lost: number; error: string } | null = null
+  #writes = 0
+  #lost = 0
+  #listeners = new Set<() => void>()
+
+  private constructor(options: JournalOptions, lock: Lock, recovered: Recovered | null) {
+    this.#options = options
+    this.#lock = lock
+    const { directory, durability, maxSize } = options
+    const segmentSize = Math.min(options.segmentSize, Math.floor(maxSize / SEGMENTS_AT_LEAST))
+    const storing = { directory, segmentSize, synced: durability === 'synced' }
+    const instance = recovered?.instance ?? nameInstance(options.name)
+    this.#store =
+      recovered === null ? Store.begin(storing, instance, genesis(instance)) : Store.goOn(storing, recovered)
+    this.#encoding = new Encoding({ instance, sidegate: options.sidegate })
+    this.#reserve = Math.min(RESERVE, Math.floor(maxSize / 16))
+    this.#next = recovered?.next ?? 1
+    this.#written = this.#durable = this.#next - 1
+    this.#synced = this.#store.mark()
+    this.#housekeeping = setInterval(() => this.#housekeep(), PROBE_MS).unref()
+  }
+
+  /**
+   * Opens a directory to write, which is made where it does not exist, and goes on where the last writer stopped.
+   * Throws `record.locked`, `record.corrupt` or `record.unavailable`.
+   */
+  static open(options: JournalOptions): Journal {
+    const lock = guarded(options.directory, () => {
+      mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+      return Lock.take(options.directory)
+    })
+    try {
+      return guarded(options.directory, () => {
+        const recovered = recover(options.directory)
+        const journal = new Journal(options, lock, recovered)
+        journal.#begin(recovered)
+        return journal
+      })
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  }
+
+  get instance(): string {
+    return this.#store.instance
+  }
+
+  get directory(): string {
+    return this.#options.directory
+  }
+
+  get durable(): Position {
+    return this.#durable
+  }
+
+  sessionStart(session: Session): Position {
+    this.#admit(this.#reserve)
+    return this.#append(this.#encoding.sessionStart(this.#store.slab, this.#end, this.#next, session))
+  }
+
+  decision(event: DecisionEvent): Position {
+    this.#admit(this.#reserve)
+    return this.#append(this.#encoding.decision(this.#store.slab, this.#end, this.#next, event))
+  }
+
+  outcome(event: OutcomeEvent): Position {
+    if (!this.#admits(0)) return this.#lose()
+    return this.#append(this.#encoding.outcome(this.#store.slab, this.#end, this.#next, event))
+  }
+
+  sessionEnd(session: Session, reason: string): Position {
+    if (!this.#admits(0)) return this.#lose()
+    return this.#append(this.#encoding.sessionEnd(this.#store.slab, this.#end, this.#next, session, reason))
+  }
+
+  whenDurable(done: (error: Error | null) => void): void {
+    const position = this.#next - 1
+    this.#waiters.push({ position, done, error: position > this.#durable ? this.#failure : null })
+    this.#schedule()
+  }
+
+  /** Everything up to here is where it is shipped to, and remembered to be: its segments may be removed. */
+  release(position: Position): void {
+    if (position > this.#shipped) this.#shipped = position
+    if (this.#full) this.#admits(this.#reserve)
+  }
+
+  /** Calls back when {@link JournalStatus.ready} may have changed. Returns how to stop that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  get status(): JournalStatus {
+    const code =
+      this.#failure !== null || this.#closing ? 'record.unavailable' : this.#full ? 'record.spool-full' : null
+    return {
+      instance: this.instance,
+      ready: code === null,
+      code,
+      error: this.#failure === null ? '' : errnoOf(this.#failure.cause),
+      position: this.#next - 1,
+      durable: this.#durable,
+      shipped: this.#shipped,
+      bytes: this.#store.size,
+      maxSize: this.#options.maxSize,
+      segments: this.#store.segments,
+      writes: this.#writes,
+      lost: this.#lost,
+    }
+  }
+
+  /** Writes and syncs what was appended, says that the instance stopped, and gives the directory up. */
+  async close(): Promise<void> {
+    if (this.#closing) return
+    if (this.#failure !== null) this.#probe()
+    if (this.#failure === null) this.#note('instance-stop', { instance: this.instance })
+    this.#closing = true
+    this.#flush()
+    while (this.#syncing || (this.#failure === null && this.#written > this.#durable)) {
+      this.#startSync()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    clearInterval(this.#housekeeping)
+    this.#failure ??= closed()
+    this.#callBack()
+    this.#store.close()
+    this.#lock.release()
+  }
+
+  #begin(recovered: Recovered | null): void {
+    const { sidegate, durability } = this.#options
+    this.#note('instance-start', { instance: this.instance, sidegate, pid: process.pid, durability })
+    for (const torn of recovered?.torn ?? []) this.#note('cut', { ...torn })
+    this.#flush()
+    if (durability === 'synced' && this.#failure === null) this.#syncNow()
+    if (this.#failure === null) return
+    clearInterval(this.#housekeeping)
+    this.#store.close()
+    throw this.#failure
+  }
+
+  /** Makes sure that a record can be appended, and leaves `reserve` bytes free. Throws what refuses the command. */
+  #admit(reserve: number): void {
+    if (this.#admits(reserve)) return
+    if (this.#closing) throw closed()
+    throw this.#failure ?? new RecordError('record.spool-full', `${this.directory} holds ${this.#store.size} bytes`)
+  }
+
+  #admits(reserve: number): boolean {
+    if (this.#end > EARLY_FLUSH) this.#flush()
+    if (this.#failure !== null || this.#closing) return false
+    const room = this.#store.size + this.#end + reserve <= this.#options.maxSize || this.#makeRoom(reserve)
+    // Full is what refuses commands; outcomes may still go into the reserve.
+    if (reserve > 0 && this.#full === room) this.#tell(() => (this.#full = !room))
+    if (room && this.#gap !== null) this.#noteGap()
+    return room
+  }
+
+  #makeRoom(reserve: number): boolean {
+    const { maxSize, shipping } = this.#options
+    while (this.#store.size + this.#end + reserve > maxSize) {
+      const removed = this.#removeOldest(shipping ? this.#shipped : Number.MAX_SAFE_INTEGER)
+      if (removed === null) return false
+      const { first, last, size } = removed
+      this.#note('removed', { first, last, bytes: size, shipped: shipping })
+    }
+    return true
+  }
+
+  #removeOldest(upTo: Position) {
+    try {
+      return this.#store.removeOldest(upTo)
+    } catch (error) {
+      this.#fail(error)
+      return null
+    }
+  }
+
+  #append(end: number): Position {
+    this.#end = end
+    this.#count++
+    if (!this.#ticking && !this.#scheduled) {
+      this.#ticking = true
+      setTimeout(this.#tick, IDLE_FLUSH_MS)
+    }
+    return this.#next++
+  }
+
+  #note(type: string, rest: Parameters<Encoding['note']>[4]): void {
+    this.#append(this.#encoding.note(this.#store.slab, this.#end, this.#next, type, rest))
+  }
+
+  #lose(): Position {
+    this.#lost++
+    this.#gap ??= { first: 0, last: 0, lost: 0, error: this.#full ? 'spool-full' : errnoOf(this.#failure?.cause) }
+    this.#gap.lost++
+    return 0
+  }
+
+  #noteGap(): void {
+    const gap = this.#gap
+    this.#gap = null
+    if (gap !== null) this.#note('gap', { ...gap })
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#turn)
+  }
+
+  #endTurn(): void {
+    this.#scheduled = false
+    this.#flush()
+    this.#callBack()
+    this.#store.hash()
+  }
+
+  #endTick(): void {
+    this.#ticking = false
+    if (this.#count > 0 && !this.#scheduled) this.#endTurn()
+  }
+
+  #flush(): void {
+    if (this.#count === 0 || this.#failure !== null) return
+    const first = this.#next - this.#count
+    try {
+      this.#store.write(this.#end, first, this.#count)
+      this.#end = BLOCK_HEADER
+      this.#count = 0
+      this.#writes++
+      this.#written = this.#next - 1
+      if (this.#options.durability === 'written') this.#durable = this.#written
+      else this.#startSync()
+      if (this.#store.full && !this.#syncing) this.#rotate()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #rotate(): void {
+    if (this.#options.durability === 'synced') this.#syncNow()
+    this.#store.rotate(this.#next)
+    this.#synced = this.#store.mark()
+  }
+
+  #syncNow(): void {
+    this.#store.syncNow()
+    this.#durable = this.#written
+    this.#synced = this.#store.mark()
+  }
+
+  #startSync(): void {
+    if (this.#syncing || this.#failure !== null) return
+    this.#syncing = true
+    const upTo = this.#written
+    const mark = this.#store.mark()
+    this.#store.sync((error) => {
+      this.#syncing = false
+      if (error !== null) this.#fail(error)
+      else if (this.#failure === null) {
+        this.#durable = upTo
+        this.#synced = mark
+        if (this.#written > upTo) this.#startSync()
+        else if (this.#store.full) this.#guard(() => this.#rotate())
+      }
+      this.#callBack()
+    })
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Nothing after {@link Journal.#durable} is on record any more: everybody who waits for it is told, and commands are refused. */
+  #fail(cause: unknown): void {
+    if (this.#failure !== null) return
+    const failure = new RecordError('record.unavailable', `${this.directory} (${errnoOf(cause)})`, cause)
+    const last = this.#next - 1
+    if (last > this.#durable) {
+      const first = this.#durable + 1
+      this.#lost += last - this.#durable
+      this.#gap = { first, last, lost: this.#gap?.lost ?? 0, error: errnoOf(cause) }
+    }
+    // After a failed sync the kernel has dropped what it could not write, so all since the last good one is undone.
+    if (this.#options.durability === 'synced') this.#store.rollBack(this.#synced)
+    this.#end = BLOCK_HEADER
+    this.#count = 0
+    for (const waiter of this.#waiters) if (waiter.position > this.#durable) waiter.error = failure
+    this.#tell(() => (this.#failure = failure))
+    this.#schedule()
+  }
+
+  /** The first write after a failure is the gap record, and shows whether writing works again. */
+  #probe(): void {
+    if (this.#closing || this.#failure === null || this.#syncing) return
+    const failure = this.#failure
+    const seq = this.#next
+    const gap = this.#gap ?? { first: 0, last: 0, lost: 0, error: errnoOf(failure.cause) }
+    try {
+      this.#store.repair()
+      this.#store.write(this.#encoding.note(this.#store.slab, BLOCK_HEADER, seq, 'gap', { ...gap }), seq, 1)
+      if (this.#options.durability === 'synced') this.#store.syncNow()
+    } catch {
+      if (this.#options.durability === 'synced') this.#store.rollBack(this.#synced)
+      return
+    }
+    this.#next = seq + 1
+    this.#written = this.#durable = seq
+    this.#synced = this.#store.mark()
+    this.#gap = null
+    this.#tell(() => (this.#failure = null))
+  }
+
+  #housekeep(): void {
+    if (!this.#lock.held) {
+      this.#closing = true
+      this.#fail(new RecordError('record.locked', `${this.directory} was taken over by another process`))
+      clearInterval(this.#housekeeping)
+    } else {
+      this.#probe()
+    }
+  }
+
+  #callBack(): void {
+    try {
+      for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
+        if (waiter.position > this.#durable && waiter.error === null) return
+        this.#waiters.shift()
+        waiter.done(waiter.position > this.#durable || waiter.error !== null ? waiter.error : null)
+      }
+    } finally {
+      // Only a callback that threw leaves one behind that could have been called.
+      const next = this.#waiters[0]
+      if (next !== undefined && (next.position <= this.#durable || next.error !== null)) this.#schedule()
+    }
+  }
+
+  #tell(change: () => void): void {
+    change()
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+function guarded<T>(directory: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof RecordError) throw error
+    throw new RecordError('record.unavailable', `${directory} (${errnoOf(error)})`, error)
+  }
+}
+
+function closed(): RecordError {
+  return new RecordError('record.unavailable', 'it is closed')
+}
+
+/** Unique without asking anybody: a pod that lost its directory is another instance. */
+function nameInstance(name: string): string {
+  const safe = name.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, INSTANCE_LENGTH - 9)
+  return `${safe === '' ? 'sidegate' : safe}-${randomBytes(4).toString('hex')}`
+}

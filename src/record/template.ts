@@ -1,0 +1,119 @@
+/**
+ * The part of a decision's record that its shape and its execution's plain facts make, encoded once.
+ *
+ * Executions of one shape differ in few ways beside their parameters (in a transaction or not, prepared or executed), so a few
+ * encoded forms for each shape serve nearly all. They are found by comparing the facts in full.
+ */
+import { hash } from 'node:crypto'
+import type { Command, Shape } from '../gate/command.ts'
+import type { Json, JsonObject } from '../gate/json.ts'
+import { quote } from './quote.ts'
+
+/** The longest encoding of one part of a record (text, facts, result, parameters), in UTF-16 units; of a longer one its size and hash are kept. */
+export const PART_LENGTH = 64 * 1024
+/** Forms that are kept for one shape. */
+const FORMS = 4
+/** A longer one is made again each time, for less than keeping it beside its shape would cost. */
+const KEPT_LENGTH = 16 * 1024
+const PARAMETERS = 'parameters'
+
+export interface Form {
+  /** `,"input":{"command":{…` up to the parameters' value, or, where there are none, up to the end of `varying`. */
+  readonly bytes: Buffer
+  /** Parameters follow. */
+  readonly open: boolean
+  readonly keys: readonly string[]
+  readonly values: readonly Json[]
+}
+
+export class Templates {
+  readonly #forms = new WeakMap<Shape, Form[]>()
+
+  of({ shape, varying }: Command): Form {
+    let forms = this.#forms.get(shape)
+    if (forms === undefined) this.#forms.set(shape, (forms = []))
+    for (const form of forms) if (fits(form, varying)) return form
+    const form = formOf(shape, varying)
+    if (form.bytes.length <= KEPT_LENGTH) {
+      if (forms.length === FORMS) forms.shift()
+      forms.push(form)
+    }
+    return form
+  }
+}
+
+function hasParameters(parameters: Json | undefined): boolean {
+  return parameters !== undefined && !(Array.isArray(parameters) && parameters.length === 0)
+}
+
+function fits({ keys, values, open }: Form, varying: JsonObject): boolean {
+  let index = 0
+  for (const key in varying) {
+    if (keys[index] !== key) return false
+    const value = varying[key]
+    if (key === PARAMETERS ? hasParameters(value) !== open : !same(value, values[index])) return false
+    index++
+  }
+  return index === keys.length
+}
+
+/** Equal as JSON, for scalars and objects of scalars; anything larger counts as different unless it is the same object. */
+function same(left: Json | undefined, right: Json | undefined): boolean {
+  if (left === right) return true
+  if (left === undefined || right === undefined || !isObject(left) || !isObject(right)) return false
+  let members = 0
+  for (const key in left) {
+    if (left[key] !== right[key]) return false
+    members++
+  }
+  for (const _key in right) members--
+  return members === 0
+}
+
+function formOf(shape: Shape, varying: JsonObject): Form {
+  const keys = Object.keys(varying)
+  const values = keys.map((key) => (key === PARAMETERS ? null : snapshot(varying[key] as Json)))
+  const open = hasParameters(varying[PARAMETERS])
+  const { [PARAMETERS]: parameters, ...rest } = varying
+  const facts = bounded(JSON.stringify(parameters === undefined || open ? rest : varying))
+  const json = `${commandOf(shape)}${keys.length === 0 ? '' : `,"varying":${open ? opened(facts) : facts}`}`
+  return { bytes: Buffer.from(json), open, keys, values }
+}
+
+/** A form outlives the command that it was made for, whose objects belong to the protocol. */
+function snapshot(value: Json): Json {
+  return isObject(value) ? { ...value } : value
+}
+
+function isObject(value: Json): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function opened(facts: string): string {
+  return facts === '{}' ? '{"parameters":' : `${facts.slice(0, -1)},"parameters":`
+}
+
+function commandOf(shape: Shape): string {
+  const words = `"protocol":${quote(shape.protocol)},"action":${quote(shape.action)}`
+  const detail = bounded(JSON.stringify(shape.detail))
+  return `,"input":{"command":{${words},${textOf(shape.recorded ?? shape.text)},"detail":${detail}`
+}
+
+/** `"text":…`, with `"truncated":…` where only its beginning is kept. */
+function textOf(text: string): string {
+  if (text.length <= PART_LENGTH) {
+    const json = JSON.stringify(text)
+    if (json.length <= 2 * PART_LENGTH) return `"text":${json}`
+  }
+  const beginning = JSON.stringify(text.slice(0, PART_LENGTH / 8).toWellFormed())
+  return `"text":${beginning},"truncated":${cutOf(text)}`
+}
+
+/** JSON as it is, or its size and hash where it is too large for a record. */
+export function bounded(json: string): string {
+  return json.length <= PART_LENGTH ? json : `{"truncated":${cutOf(json)}}`
+}
+
+export function cutOf(whole: string): string {
+  return `{"bytes":${Buffer.byteLength(whole)},"sha256":"${hash('sha256', whole, 'hex')}"}`
+}

@@ -1,0 +1,104 @@
+/** What a record costs: `node test/bench/record.ts`. Budget: 0.5 µs a decision, 0.4 µs an outcome, writing apart. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bench, do_not_optimize, run, summary } from 'mitata'
+import type { JsonObject } from '../../src/gate/json.ts'
+import type { DecisionEvent, OutcomeEvent } from '../../src/gate/ports.ts'
+import { Session } from '../../src/gate/session.ts'
+import { Encoding } from '../../src/record/encoding.ts'
+import { Journal } from '../../src/record/journal.ts'
+import { ALLOW, CONTEXT } from '../support/fakes.ts'
+
+const encoding = new Encoding({ instance: 'bench-00000000', sidegate: '0.1.0' })
+const session = new Session(CONTEXT, { database: 'bench' })
+const slab = Buffer.allocUnsafeSlow(4 * 1024 ** 2)
+encoding.sessionStart(slab, 0, 1, session)
+
+const shape = Object.freeze({
+  protocol: 'postgres',
+  action: 'select',
+  text: 'SELECT abalance FROM pgbench_accounts WHERE aid = $1;',
+  detail: {
+    effects: ['select'],
+    relations: [
+      { schema: 'public', name: 'pgbench_accounts', access: 'read', columns: ['abalance', 'aid'], system: null },
+    ],
+    functions: [],
+    where: null,
+    limit: null,
+    settings: [],
+    role: null,
+    readsOnly: true,
+  },
+})
+const simple = { transaction: 'idle', phase: 'execute', parameters: [], statement: { index: 1, of: 1 } }
+const prepared = (value: string): JsonObject => ({ ...simple, parameters: [{ type: 'int4', value, known: true }] })
+const answer = { decision: ALLOW, revision: '3f2a91c0', mode: 'enforce', failed: false } as const
+
+const decision = (varying: JsonObject): DecisionEvent => ({
+  session,
+  sequence: 7,
+  command: { shape, varying },
+  answer,
+  grant: null,
+  refusal: null,
+  at: Date.now(),
+})
+const outcome: OutcomeEvent = {
+  session,
+  sequence: 7,
+  outcome: { status: 'completed', code: 'SELECT 1', rows: 1, bytes: 43, masked: [] },
+  decidedAt: Date.now(),
+  at: Date.now() + 1,
+}
+
+/** Encodes a block of 64: divide by that. */
+const block = (write: (seq: number, offset: number) => number) => () => {
+  let end = 0
+  for (let seq = 1; seq <= 64; seq++) end = write(seq, end)
+  return do_not_optimize(end)
+}
+
+summary(() => {
+  const one = decision(simple)
+  bench(
+    '64 decisions, simple',
+    block((seq, offset) => encoding.decision(slab, offset, seq, one)),
+  )
+  const values = Array.from({ length: 64 }, (_, index) => decision(prepared(String(12_345 + index))))
+  bench(
+    '64 decisions, one parameter',
+    block((seq, offset) => encoding.decision(slab, offset, seq, values[seq - 1] as DecisionEvent)),
+  )
+  bench(
+    '64 outcomes',
+    block((seq, offset) => encoding.outcome(slab, offset, seq, outcome)),
+  )
+})
+
+const directory = mkdtempSync(join(tmpdir(), 'sidegate-bench-'))
+const journal = Journal.open({
+  directory,
+  maxSize: 1024 ** 3,
+  segmentSize: 64 * 1024 ** 2,
+  durability: 'written',
+  sidegate: '0.1.0',
+  name: 'bench',
+  shipping: false,
+})
+
+/** One turn of the event loop with this many commands in it: decisions, write, callbacks, outcomes. */
+const turn = (commands: number) => async () => {
+  for (let index = 0; index < commands; index++) journal.decision(decision(simple))
+  await new Promise<void>((resolve) => journal.whenDurable(() => resolve()))
+  for (let index = 0; index < commands; index++) journal.outcome(outcome)
+}
+bench('empty turn (setImmediate alone)', () => new Promise((resolve) => setImmediate(resolve)))
+bench('turn of 1 command', turn(1))
+bench('turn of 8 commands', turn(8))
+bench('turn of 64 commands', turn(64))
+
+await run()
+await journal.close()
+rmSync(directory, { recursive: true, force: true })
