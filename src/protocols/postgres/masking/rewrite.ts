@@ -21,6 +21,7 @@ const SHORT_COPY = 48
 const DATA_ROW = 0x44
 const HEADER = 7
 const LENGTH = 4
+const NO_BYTES = Buffer.alloc(0)
 
 /** Replaces values of one result's rows. One for each execution; it keeps nothing of the rows. */
 export class RowMasker {
@@ -104,8 +105,6 @@ export class RowMasker {
     this.#at = to
   }
 }
-
-const NO_BYTES = Buffer.alloc(0)
 
 /** Writes a column's new length and value. */
 function replace(mask: TextMask | null, frames: Buffer, start: number, end: number, out: Buffer, at: number): number {
