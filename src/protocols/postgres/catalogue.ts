@@ -51,6 +51,8 @@ export interface FunctionEntry {
   readonly name: string
   readonly arguments: readonly number[]
   readonly variadic: boolean
+  /** How many of the last arguments may be left out; any number where absent. */
+  readonly defaults?: number
   readonly returnsSet: boolean
   readonly kind: 'function' | 'aggregate' | 'window' | 'procedure'
   readonly class: FunctionClass

@@ -1,0 +1,122 @@
+/** Walks a whole parse tree: every node that nothing else claims is entered, and every node that is not known is an effect. */
+import type { Catalogue } from '../catalogue.ts'
+import type { ParseLimits } from './limits.ts'
+import { Facts, tableNamed, type Access, type Table } from './facts.ts'
+import { nameOf, struct, structOf, text, type Fields } from './nodes.ts'
+import { HANDLERS } from './handlers.ts'
+import { Refused } from './refused.ts'
+import { EMPTY_SCOPE, Resolver, type Scope } from './scope.ts'
+
+export class Walk {
+  readonly catalogue: Catalogue
+  readonly facts = new Facts()
+  readonly names: Resolver
+  /** How a relation that is met outside of a query is accessed. */
+  access: Access = 'unknown'
+  /** The relations that FROM clauses have read so far, in order. */
+  readonly read: Table[] = []
+  readonly #limits: ParseLimits
+  #nodes = 0
+  #depth = 0
+
+  constructor(catalogue: Catalogue, limits: ParseLimits) {
+    this.catalogue = catalogue
+    this.#limits = limits
+    this.names = new Resolver(this.facts)
+  }
+
+  /** A node with its name, or a list of them. */
+  visit(value: unknown, scope: Scope): void {
+    if (typeof value !== 'object' || value === null) return
+    if (Array.isArray(value)) {
+      for (const each of value) this.visit(each, scope)
+      return
+    }
+    const name = nameOf(value)
+    const fields = name === undefined ? undefined : (value as Fields)[name]
+    if (name === undefined) {
+      if (Object.keys(value).length > 0) this.facts.effects.add('unknown')
+      return
+    }
+    this.enter(name, struct(fields) ?? {}, scope)
+  }
+
+  /** A struct whose name the grammar knows. */
+  enter(name: string, fields: Fields, scope: Scope): void {
+    this.#nodes += 1
+    this.#depth += 1
+    if (this.#nodes > this.#limits.nodes) throw tooLarge('has too many parts', `at most ${this.#limits.nodes} nodes`)
+    if (this.#depth > this.#limits.depth) throw tooLarge('is nested too deeply', `at most ${this.#limits.depth} levels`)
+    const handler = HANDLERS.get(name)
+    if (handler === undefined) {
+      this.facts.effects.add('unknown')
+      this.children(name, fields, scope)
+    } else handler(this, fields, scope)
+    this.#depth -= 1
+  }
+
+  /** Everything below a node, except the fields that its handler has dealt with. */
+  children(name: string, fields: Fields, scope: Scope, except?: ReadonlySet<string>): void {
+    for (const field in fields) {
+      const value = fields[field]
+      if (typeof value !== 'object' || value === null || except?.has(field) === true) continue
+      const inner = Array.isArray(value) ? undefined : structOf(name, field)
+      if (inner !== undefined) this.enter(inner, value as Fields, scope)
+      else this.visit(value, scope)
+    }
+  }
+
+  /** Below a statement, whose relations are accessed in that way. */
+  within(access: Access, walk: () => void): void {
+    const before = this.access
+    this.access = access
+    walk()
+    this.access = before
+  }
+
+  /** The relation that a RangeVar names. CTEs are not looked at: only FROM sees them. */
+  table(rangeVar: Fields): Table {
+    return tableNamed(this.catalogue, text(rangeVar['schemaname']), text(rangeVar['relname']) ?? '')
+  }
+
+  /** A relation that does not exist yet, where the server would create it. */
+  newTable(rangeVar: Fields): Table {
+    const name = text(rangeVar['relname']) ?? ''
+    const path = this.catalogue.searchPath.find((schema) => !schema.startsWith('pg_'))
+    const schema = rangeVar['relpersistence'] === 't' ? 'pg_temp' : (text(rangeVar['schemaname']) ?? path ?? null)
+    return { schema, name, relation: schema === null ? undefined : this.catalogue.relation(schema, name) }
+  }
+
+  /** Rules and triggers of what is written run code that nobody sees here. */
+  writes(table: Table): void {
+    if (isSettings(table)) throw settingsByUpdate()
+    const seen = new Set<number>()
+    const waiting = table.relation === undefined ? [] : [table.relation.oid]
+    for (let oid = waiting.pop(); oid !== undefined; oid = waiting.pop()) {
+      const relation = this.catalogue.relationByOid(oid)
+      if (relation === undefined || seen.has(oid)) continue
+      seen.add(oid)
+      if (relation.rules || relation.triggers) this.facts.effects.add('procedural')
+      if (isSettings({ schema: relation.schema, name: relation.name })) throw settingsByUpdate()
+      waiting.push(...relation.children)
+      if (relation.kind === 'view') waiting.push(...relation.reads)
+    }
+  }
+
+  root(tree: object): void {
+    this.visit(tree, EMPTY_SCOPE)
+  }
+}
+
+/** UPDATE of pg_settings is SET: it has a rule that calls set_config(). */
+function isSettings({ schema, name }: { schema: string | null; name: string }): boolean {
+  return name === 'pg_settings' && (schema === null || schema === 'pg_catalog')
+}
+
+function settingsByUpdate(): Refused {
+  return new Refused('command.unsupported', 'pg_settings is not updated through this gate', 'use SET')
+}
+
+function tooLarge(what: string, limit: string): Refused {
+  return new Refused('command.too-large', `the statement ${what}: ${limit}`, 'split it into smaller statements')
+}

@@ -1,0 +1,74 @@
+/** Whether a WHERE picks rows: it depends on the row that would be written, in every way that it can be true. */
+import { fieldsOf, list, strings, struct } from './nodes.ts'
+import type { Item, Scope } from './scope.ts'
+import type { Walk } from './walk.ts'
+
+/** Conditions nested deeper are walked, and count as none. */
+const DEEPEST = 100
+
+/** Walks a WHERE. False for none at all, and for one that is true whatever the target's row holds. */
+export function bounds(walk: Walk, where: unknown, target: Item, scope: Scope): boolean {
+  return where !== undefined && where !== null && picks(where, { walk, target, scope }, false, 0)
+}
+
+interface Place {
+  readonly walk: Walk
+  readonly target: Item
+  readonly scope: Scope
+}
+
+function picks(node: unknown, place: Place, negated: boolean, depth: number): boolean {
+  const boolean = fieldsOf(node, 'BoolExpr')
+  if (boolean === undefined) return mentions(node, place) && !isTautology(node, negated)
+  if (depth > DEEPEST) {
+    place.walk.visit(node, place.scope)
+    return false
+  }
+  const args = list(boolean['args'])
+  if (boolean['boolop'] === 'NOT_EXPR') return picks(args[0], place, !negated, depth + 1)
+  /** All of them are walked, whatever the first says. */
+  const each = args.map((arg) => picks(arg, place, negated, depth + 1))
+  const either = (boolean['boolop'] === 'OR_EXPR') !== negated
+  return either ? each.every(Boolean) && !complementary(args) : each.some(Boolean)
+}
+
+/** It names a column of the row that would be written, or a cursor's row. */
+function mentions(node: unknown, { walk, target, scope }: Place): boolean {
+  if (fieldsOf(node, 'CurrentOfExpr') !== undefined) return true
+  const touched = walk.names.watch(target)
+  walk.visit(node, scope)
+  return touched()
+}
+
+/** `x = x`, `x >= x`, `x LIKE '%'`: true for every row that is not NULL there. */
+function isTautology(node: unknown, negated: boolean): boolean {
+  const expression = fieldsOf(node, 'A_Expr')
+  if (expression === undefined) return false
+  const operator = strings(expression['name']).at(-1) ?? ''
+  const right = expression['rexpr']
+  if (operator.endsWith('~~') || operator.endsWith('~~*')) {
+    const pattern = struct(fieldsOf(right, 'A_Const')?.['sval'])?.['sval']
+    return typeof pattern === 'string' && /^%+$/.test(pattern) && operator.startsWith('!') === negated
+  }
+  const same = negated ? ['<>', '<', '>'] : ['=', '>=', '<=']
+  return same.includes(operator) && bare(expression['lexpr']) === bare(right)
+}
+
+/** `x IS NULL OR x IS NOT NULL`, `p OR NOT p`. */
+function complementary(args: readonly unknown[]): boolean {
+  const written = new Set(args.map(bare))
+  return args.some((arg) => {
+    const test = fieldsOf(arg, 'NullTest')
+    if (test !== undefined) {
+      const other = test['nulltesttype'] === 'IS_NULL' ? 'IS_NOT_NULL' : 'IS_NULL'
+      return written.has(bare({ NullTest: { ...test, nulltesttype: other } }))
+    }
+    const not = fieldsOf(arg, 'BoolExpr')
+    return not?.['boolop'] === 'NOT_EXPR' && written.has(bare(list(not['args'])[0]))
+  })
+}
+
+/** An expression without its places in the text. */
+function bare(node: unknown): string {
+  return JSON.stringify(node, (key, value: unknown) => (key === 'location' ? undefined : value)) ?? ''
+}
