@@ -1,8 +1,32 @@
 import type { Logger } from 'pino'
 import type { TargetConfig } from '../config/schema.ts'
 import type { Gate } from '../gate/gate.ts'
-import type { TargetIdentity, Workload } from '../gate/principal.ts'
+import type { Principal, TargetIdentity, Workload } from '../gate/principal.ts'
 import type { Connection } from '../net/connection.ts'
+
+/** What a target demands of the tokens that agents present. */
+export interface TokenDemands {
+  readonly issuer: string
+  readonly audience: string
+  /** A JSON Web Key Set: a file, or an address. */
+  readonly keys: { readonly file: string } | { readonly url: string }
+  readonly algorithms: readonly string[]
+}
+
+export interface TokenVerifier {
+  /** Fails with an error whose `code` is `identity.missing`, `identity.invalid` or `identity.expired` and whose message an agent may read. */
+  verify(token: string): Promise<Principal>
+}
+
+/** Who acts, by the way in which it was proven. */
+export interface Identities {
+  /** Nobody proved anything but to stand beside the sidecar. */
+  workload(workload: Workload): Principal
+  /** The agent's own password was right. */
+  password(user: string): Principal
+  /** Fails with a coded error when the keys cannot be read. */
+  tokens(demands: TokenDemands): Promise<TokenVerifier>
+}
 
 /** What `commands/run.ts` wires up for a protocol; nothing else reaches it. */
 export interface Wiring {
@@ -10,6 +34,9 @@ export interface Wiring {
   readonly workload: Workload
   readonly identity: TargetIdentity
   readonly log: Logger
+  readonly identities: Identities
+  /** Reads a secret's file, at each use, so that a rotated secret holds at once. Fails with the code `credential.unreadable`. */
+  readonly secret: (file: string) => Promise<string>
 }
 
 /** One configured target, ready to serve. */

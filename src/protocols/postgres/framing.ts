@@ -73,9 +73,19 @@ export class FrameReader {
     return this.buffered === 0 && this.remaining === 0
   }
 
-  /** Gives the reader a chunk, which it holds on to until `next()` has returned NONE. */
+  /**
+   * Gives the reader a chunk, which it holds on to until `next()` has returned NONE. Whoever stops earlier and does not own
+   * the chunk's memory calls `keep`.
+   */
   feed(chunk: Buffer): void {
     this.#chunk = this.#at < this.#chunk.length ? Buffer.concat([this.#chunk.subarray(this.#at), chunk]) : chunk
+    this.#at = 0
+  }
+
+  /** Copies what was not given yet, so that the memory of the last chunk may be used again. */
+  keep(): void {
+    if (this.#at === this.#chunk.length) return
+    this.#chunk = Buffer.from(this.#chunk.subarray(this.#at))
     this.#at = 0
   }
 

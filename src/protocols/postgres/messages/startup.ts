@@ -7,6 +7,8 @@ export const STARTUP_PACKET = 10_000
 
 export const PROTOCOL_3_0 = 0x00030000
 export const PROTOCOL_3_2 = 0x00030002
+/** The protocols that are spoken on both sides. */
+export type ProtocolVersion = typeof PROTOCOL_3_0 | typeof PROTOCOL_3_2
 const SSL_REQUEST = 80877103
 const GSSENC_REQUEST = 80877104
 const CANCEL_REQUEST = 80877102

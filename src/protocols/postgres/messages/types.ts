@@ -103,3 +103,6 @@ function codes<Types extends Record<string, { name: string; size: Size }>>(types
 export const FRONTEND = codes(frontend)
 export const BACKEND = codes(backend)
 export const PASSWORD_MESSAGE = 0x70
+/** Names by type byte, for messages to people. */
+export const FRONTEND_NAMES = frontendTable(0).names
+export const BACKEND_NAMES = backendTable(0).names
