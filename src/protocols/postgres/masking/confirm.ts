@@ -1,19 +1,13 @@
 /** The server's own description of a result against the plan: before the first row, or no row passes. */
 import type { MaskMethod } from '../../../gate/decision.ts'
 import type { MaskMethods } from '../../../mask/method.ts'
+import type { FieldDescription } from '../messages/backend.ts'
 import type { CompiledMasks } from './compile.ts'
 import type { MaskPlan, PlannedColumn } from './plan.ts'
 import { type CellMask, RowMasker } from './rewrite.ts'
 
-/** One field of a RowDescription. */
-export interface DescribedColumn {
-  readonly name: string
-  readonly tableOid: number
-  readonly attnum: number
-  readonly typeOid: number
-  /** 0 text, 1 binary. */
-  readonly format: number
-}
+/** What of a field's description is checked. Formats do not matter: a text is the same in both, and so is NULL. */
+export type DescribedColumn = Pick<FieldDescription, 'name' | 'table' | 'column' | 'type'>
 
 /** The plan and the server disagree: nothing of the result may pass, and the connection ends. */
 export interface Mismatch {
@@ -45,7 +39,7 @@ export function confirm(
     const planned = plan.columns[index]
     const wrong = planned === undefined ? 'was not planned' : disagreement(planned, column, plan.guard)
     if (planned === undefined || wrong !== null) return mismatch(`column ${column.name} ${wrong ?? ''}`)
-    cells.push(planned.mask === null ? null : cellMask(planned.mask.method, column.typeOid, methods))
+    cells.push(planned.mask === null ? null : cellMask(planned.mask.method, column.type, methods))
   }
   return new RowMasker(cells)
 }
@@ -57,7 +51,7 @@ function cellMask(method: MaskMethod, typeOid: number, methods: MaskMethods): Ce
 function disagreement(planned: PlannedColumn, column: DescribedColumn, masks: CompiledMasks): string | null {
   if (planned.name !== null && planned.name !== column.name) return `was planned as ${planned.name}`
   const { anchor, mask } = planned
-  if (anchor !== null && (anchor.table !== column.tableOid || anchor.attnum !== column.attnum)) {
+  if (anchor !== null && (anchor.table !== column.table || anchor.attnum !== column.column)) {
     return 'comes from another column than planned'
   }
   return mask === null && shows(column, masks) ? 'shows what the plan does not mask' : null
@@ -65,8 +59,8 @@ function disagreement(planned: PlannedColumn, column: DescribedColumn, masks: Co
 
 /** The anchor names a masked column, or the whole row of a table with one. */
 function shows(column: DescribedColumn, masks: CompiledMasks | undefined): boolean {
-  const columns = masks?.columns.get(column.tableOid)
-  return columns !== undefined && (column.attnum === 0 || columns.has(column.attnum))
+  const columns = masks?.columns.get(column.table)
+  return columns !== undefined && (column.column === 0 || columns.has(column.column))
 }
 
 function mismatch(message: string): Mismatch {

@@ -54,15 +54,7 @@ export function planMasks(
     const { kind, body } = node(statement.tree)
     if (masks.unsupported !== null && !isQuiet(kind)) return { kind: 'refuse', refusal: masks.unsupported }
     const columns = planStatement(kind, body, planning)
-    switch (statement.role.is) {
-      case 'execute':
-      case 'fetch':
-        return inner ?? refused('what this statement runs is not known')
-      case 'wraps-execute':
-        return wrapping(kind, inner)
-      default:
-        return planOf(columns, planning)
-    }
+    return planning.runsNamed ? named(kind, inner) : planOf(columns, planning)
   } catch (error) {
     // Whatever planning trips over, the statement does not run: a tree too deep for the stack, a node of another form.
     return error instanceof Unmaskable
@@ -75,10 +67,10 @@ function refused(message: string): MaskPlan {
   return { kind: 'refuse', refusal: unsupported(message, 'run the query itself, in a simpler form') }
 }
 
-/** EXPLAIN EXECUTE shows no rows of the query; CREATE TABLE AS EXECUTE copies them. */
-function wrapping(kind: string, inner: MaskPlan | null): MaskPlan {
+/** EXECUTE and FETCH show what they run; EXPLAIN EXECUTE does not, and CREATE TABLE AS EXECUTE copies it. */
+function named(kind: string, inner: MaskPlan | null): MaskPlan {
   if (inner === null) return refused('what this statement runs is not known')
-  if (inner.kind === 'refuse') return inner
+  if (kind === 'ExecuteStmt' || kind === 'FetchStmt' || inner.kind === 'refuse') return inner
   if (kind === 'ExplainStmt') return { kind: 'clear', scrub: true }
   return inner.kind === 'clear' ? { kind: 'clear', scrub: inner.scrub } : refused('masked columns cannot be copied')
 }

@@ -19,6 +19,8 @@ export class Planning {
   touched = false
   /** Errors and notices may quote values of masked columns. */
   scrub = false
+  /** It runs or explains something by name: a prepared statement, a cursor. */
+  runsNamed = false
 
   constructor(masks: CompiledMasks, catalogue: Catalogue) {
     this.masks = masks
@@ -44,7 +46,7 @@ export class Planning {
     if (damaged.has(relation.oid)) {
       throw because(`a mask names a column that ${name} does not have`, 'correct the policy, or the table')
     }
-    if (relation.reads.some((oid) => columns.has(oid) || damaged.has(oid))) {
+    if (this.#shows(relation)) {
       throw because(
         `${name} shows a table with masked columns`,
         'read the table itself: its columns are masked on the way',
@@ -57,6 +59,17 @@ export class Planning {
       this.touched = true
       this.scrub = true
     }
+  }
+
+  /** It is a view, of whatever depth, of a relation with masked columns. */
+  #shows(relation: Relation): boolean {
+    const { columns, damaged } = this.masks
+    const read = new Set(relation.reads)
+    for (const oid of read) {
+      if (columns.has(oid) || damaged.has(oid)) return true
+      for (const deeper of this.catalogue.relationByOid(oid)?.reads ?? []) read.add(deeper)
+    }
+    return false
   }
 
   /** The relation that is written. A rule would turn the statement into others, which are not planned. */

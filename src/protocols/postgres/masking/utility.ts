@@ -15,12 +15,11 @@ type Manner = 'quiet' | 'scrubbed' | 'schema'
 
 const QUIET = words(
   'VariableSetStmt VariableShowStmt DeallocateStmt ClosePortalStmt DiscardStmt ListenStmt',
-  'UnlistenStmt NotifyStmt CheckPointStmt',
+  'UnlistenStmt NotifyStmt CheckPointStmt TransactionStmt',
 )
 
-/** Deferred constraints are checked at the end of a transaction. */
 const SCRUBBED = words(
-  'TransactionStmt ConstraintsSetStmt TruncateStmt DropStmt LockStmt VacuumStmt ReindexStmt',
+  'ConstraintsSetStmt TruncateStmt DropStmt LockStmt VacuumStmt ReindexStmt',
   'ClusterStmt GrantStmt GrantRoleStmt CommentStmt CreateRoleStmt AlterRoleStmt DropRoleStmt',
   'CreateSeqStmt AlterSeqStmt CreateEnumStmt AlterEnumStmt AlterOwnerStmt CompositeTypeStmt',
   'AlterDefaultPrivilegesStmt CreatedbStmt DropdbStmt',
@@ -39,12 +38,16 @@ const MANNERS: ReadonlyMap<string, Manner> = new Map<string, Manner>([
 
 /** Statements that hold no data: they pass whatever the masks are, so that a session can always be put in order. */
 export function isQuiet(kind: string): boolean {
-  return MANNERS.get(kind) === 'quiet' || kind === 'TransactionStmt'
+  return MANNERS.get(kind) === 'quiet'
 }
+
+const COMMITS: ReadonlySet<string> = new Set(['TRANS_STMT_COMMIT', 'TRANS_STMT_PREPARE'])
 
 export function utility(kind: string, body: Tree, planning: Planning): void {
   switch (MANNERS.get(kind)) {
     case 'quiet':
+      // Deferred constraints are checked at the end of a transaction, and their errors quote rows.
+      if (COMMITS.has(text(body['kind']) ?? '')) planning.scrub = true
       return
     case 'scrubbed':
       planning.scrub = true
@@ -158,7 +161,7 @@ export function statement(kind: string, body: Tree, planning: Planning) {
     case 'CreateTableAsStmt': {
       const inner = node(body['query'])
       // What EXECUTE runs is planned by itself, and copied only if nothing of it is masked.
-      if (inner.kind === 'ExecuteStmt') expression(inner.body['params'], nowhere(planning), 'a select expression')
+      if (inner.kind === 'ExecuteStmt') statement(inner.kind, inner.body, planning)
       else refuseMasked(inner.kind, inner.body, planning, 'a table or view made from a query')
       return NO_COLUMNS
     }
@@ -170,9 +173,11 @@ export function statement(kind: string, body: Tree, planning: Planning) {
       return NO_COLUMNS
     }
     case 'ExecuteStmt':
+      planning.runsNamed = true
       expression(body['params'], nowhere(planning), 'a select expression')
       return NO_COLUMNS
     case 'FetchStmt':
+      planning.runsNamed = true
       return NO_COLUMNS
     default: {
       const columns = written(kind, body, planning, null, new Map(), select)
