@@ -30,3 +30,19 @@ function amount(text: string, units: Readonly<Record<string, number>>): number {
   const [, digits = '', unit = ''] = /^(\d+)(\D+)$/.exec(text) ?? []
   return Number(digits) * (units[unit] ?? Number.NaN)
 }
+
+/** As {@link duration} reads it, in the largest unit that leaves a whole number. */
+export function formatDuration(milliseconds: number): string {
+  return format(milliseconds, UNITS_OF_TIME)
+}
+
+/** As {@link size} reads it, in the largest unit that leaves a whole number. */
+export function formatSize(bytes: number): string {
+  return format(bytes, UNITS_OF_SIZE)
+}
+
+function format(amount: number, units: Readonly<Record<string, number>>): string {
+  const fitting = Object.entries(units).filter(([, size]) => amount % size === 0)
+  const [unit = '', size = 1] = (amount === 0 ? Object.entries(units)[0] : fitting.at(-1)) ?? []
+  return `${amount / size}${unit}`
+}

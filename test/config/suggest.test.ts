@@ -12,11 +12,13 @@ t.test('a word that resembles none suggests none', async (t) => {
   for (const word of ['x', 'zzzzzzzz', 'port']) t.equal(nearest(word, KEYS), null, word)
 })
 
-t.test('a suggestion is always one of the candidates, and a candidate suggests itself', async () => {
-  fc.assert(
-    fc.property(fc.string({ maxLength: 20 }), fc.array(fc.string({ maxLength: 20 })), (word, candidates) => {
-      const meant = nearest(word, candidates)
-      return meant === null ? !candidates.includes(word) : candidates.includes(meant)
-    }),
+t.test('a suggestion is always one of the candidates, and a candidate suggests itself', async (t) => {
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(fc.string({ maxLength: 20 }), fc.array(fc.string({ maxLength: 20 })), (word, candidates) => {
+        const meant = nearest(word, candidates)
+        return meant === null ? !candidates.includes(word) : candidates.includes(meant)
+      }),
+    ),
   )
 })

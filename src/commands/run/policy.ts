@@ -1,0 +1,25 @@
+/** The policy engine, with the versions of Sidegate's own Rego that bundles may be built with. */
+import type { Logger } from 'pino'
+import type { BundleFacts } from '../../config/printout.ts'
+import type { Configuration } from '../../config/schema.ts'
+import { PolicyEngine } from '../../policy/engine.ts'
+
+type Settings = Configuration['policy']
+
+export async function startPolicy(settings: Settings, log: Logger): Promise<PolicyEngine> {
+  return await PolicyEngine.start(settings, {
+    combiners: new Set(),
+    attempted: ({ code, message, active_revision: revision, signed, mode }) => {
+      if (code === null) log.info({ revision, signed, mode }, 'policy is active')
+      else log.error({ code, revision }, `the bundle was not activated: ${message}`)
+    },
+  })
+}
+
+/** Loads, verifies and warms the bundle as a start would. */
+export async function tryBundle(settings: Settings): Promise<BundleFacts> {
+  const engine = await PolicyEngine.start(settings, { combiners: new Set() })
+  const { active_revision: revision, code, message } = engine.status()
+  await engine.close()
+  return { revision, problem: code === null ? null : `${message} (${code})` }
+}

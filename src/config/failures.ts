@@ -1,0 +1,42 @@
+/** What happens when a part fails: design section 7 for whoever has to know it at night. */
+export interface FailureRow {
+  readonly failure: string
+  readonly result: string
+  readonly code: string
+}
+
+export interface FailureTraits {
+  readonly redis: boolean
+  readonly observe: boolean
+}
+
+export function failureTable({ redis, observe }: FailureTraits): readonly FailureRow[] {
+  const rows: FailureRow[] = [
+    { failure: 'no bundle is active', result: 'not ready; every command is refused', code: 'policy.unavailable' },
+    { failure: 'a new bundle does not prove itself', result: 'the active one stays', code: 'bundle.*' },
+    { failure: 'the policy fails on a command', result: 'that command is refused', code: 'policy.error' },
+    { failure: 'a command is not understood, or too large', result: 'it is refused', code: 'command.*' },
+    { failure: 'a mask or limit cannot be kept', result: 'the command is refused', code: 'obligation.unsupported' },
+    { failure: 'people must approve', result: 'the command is refused', code: 'approval.unavailable' },
+    {
+      failure: 'the journal cannot be written',
+      result: 'not ready; every command is refused',
+      code: 'record.unavailable',
+    },
+    redis
+      ? { failure: 'Redis is away', result: 'the journal keeps what is unsent, and goes on', code: '' }
+      : { failure: 'the journal is full', result: 'its oldest segment is removed, and that recorded', code: '' },
+    { failure: 'the target is away or not itself', result: 'a native connection error', code: 'upstream.*' },
+    { failure: 'an agent does not prove itself', result: 'its session is refused', code: 'identity.*' },
+    { failure: 'the sidecar dies', result: 'nothing reaches the target', code: '' },
+  ]
+  if (redis)
+    rows.splice(8, 0, {
+      failure: 'the journal is full of unsent records',
+      result: 'every command is refused',
+      code: 'record.spool-full',
+    })
+  if (observe)
+    rows.push({ failure: 'the policy denies', result: 'recorded, and NOT enforced (mode: observe)', code: '' })
+  return rows
+}

@@ -1,0 +1,30 @@
+/** The CLI: one line per command. Each is loaded when it is called. */
+import { Command } from 'commander'
+import { explain } from './commands/errors.ts'
+import { paintFor } from './commands/terminal.ts'
+import { VERSION } from './commands/version.ts'
+
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ['run', async () => (await import('./commands/run.ts')).runCommand()],
+])
+
+const program = new Command('sidegate')
+  .description(
+    'The gate in the sidecar: every command of an agent is parsed, ruled by policy, recorded, and only then forwarded.',
+  )
+  .version(VERSION)
+  .showHelpAfterError('(--help tells more)')
+
+try {
+  // Only what was called is loaded; the help, and a word that is no command, need them all.
+  const called = COMMANDS.get(process.argv[2] ?? '')
+  for (const load of called === undefined ? COMMANDS.values() : [called]) program.addCommand(await load())
+  for (const command of withChildren(program)) command.exitOverride()
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = explain(error, paintFor(process.stderr), (line) => process.stderr.write(`${line}\n`))
+}
+
+function withChildren(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withChildren)]
+}

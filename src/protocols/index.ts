@@ -1,0 +1,4 @@
+/** The protocols that Sidegate speaks: a new one adds its line here. */
+import type { Protocol } from './protocol.ts'
+
+export const PROTOCOLS: readonly Protocol[] = []
