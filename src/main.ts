@@ -6,6 +6,7 @@ import { VERSION } from './commands/version.ts'
 
 const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['run', async () => (await import('./commands/run.ts')).runCommand()],
+  ['status', async () => (await import('./commands/status.ts')).statusCommand()],
 ])
 
 const program = new Command('sidegate')

@@ -10,6 +10,7 @@ type Kind = 'secret' | 'authorities' | 'certificate' | 'private-key' | 'public-k
 /** Every key that names a file, with `*` for a name that the user chose. */
 export const FILE_KEYS: readonly (readonly [key: string, kind: Kind])[] = [
   ['admin.tokenFile', 'secret'],
+  ['masks.keyFile', 'secret'],
   ['policy.bundle.file', 'bundle'],
   ['policy.bundle.key', 'public-key'],
   ['record.journal.directory', 'directory'],

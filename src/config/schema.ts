@@ -157,6 +157,8 @@ export const configuration = z.strictObject({
       labels,
     })
     .prefault({}),
+  /** The key of the mask method `hash`, 32 bytes or more; without it hashes differ from one start to the next. */
+  masks: z.strictObject({ keyFile: path.optional() }).prefault({}),
   policy,
   record,
   targets: z.record(

@@ -5,6 +5,8 @@ import { readSecret } from '../../credentials/secret.ts'
 import type { Gate } from '../../gate/gate.ts'
 import { passwordPrincipal, workloadPrincipal } from '../../identity/principals.ts'
 import { createTokenVerifier } from '../../identity/tokens.ts'
+import { MaskKey } from '../../mask/key.ts'
+import { maskMethods } from '../../mask/method.ts'
 import { Listener, type ListenerCounts } from '../../net/listener.ts'
 import type { Identities, Protocol, Target } from '../../protocols/protocol.ts'
 
@@ -35,10 +37,11 @@ export class Targets {
 
   /** Prepares all targets, and only then listens: what cannot work shows before the first agent connects. */
   static async open(
-    { targets, workload }: Configuration,
+    { targets, workload, masks: { keyFile } }: Configuration,
     { gate, log, protocols }: { readonly gate: Gate; readonly log: Logger; readonly protocols: readonly Protocol[] },
   ): Promise<Targets> {
     const opened = new Targets()
+    const masks = maskMethods(keyFile === undefined ? MaskKey.random() : new MaskKey(Buffer.from(await readSecret(keyFile))))
     const prepared: { config: TargetConfig; target: Target; log: Logger }[] = []
     try {
       for (const [name, settings] of Object.entries(targets)) {
@@ -51,6 +54,7 @@ export class Targets {
           log: own,
           identities: IDENTITIES,
           secret: readSecret,
+          masks,
         })
         prepared.push({ config, target, log: own })
       }

@@ -1,0 +1,120 @@
+/** `sidegate status`: what the running sidecar says of itself, from its admin port. */
+import { Command } from 'commander'
+import { loadConfiguration } from '../config/load.ts'
+import type { Paint } from '../config/printout.ts'
+import { formatSize } from '../config/values.ts'
+import { readSecret } from '../credentials/secret.ts'
+import type { SidecarStatus, TargetStatus } from './run/status.ts'
+import { paintFor } from './terminal.ts'
+
+/** The admin port is on this machine: what does not answer by then is stuck. */
+const PATIENCE = 5_000
+
+interface Options {
+  readonly config: string
+  readonly json?: boolean
+}
+
+const EXAMPLE = `
+Examples:
+  sidegate status --config /etc/sidegate/sidegate.yaml
+  sidegate status --json | jq .record.shipped
+
+It exits with 1 when the sidecar takes no commands, or does not answer.`
+
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show what the running sidecar says of itself')
+    .option('-c, --config <file>', 'the configuration that it runs with', 'sidegate.yaml')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', EXAMPLE)
+    .action(async (options: Options) => {
+      const status = await fetchStatus(options.config)
+      const text =
+        options.json === true ? JSON.stringify(status, null, 2) : printStatus(status, paintFor(process.stdout))
+      process.stdout.write(`${text}\n`)
+      process.exitCode = status.ready ? 0 : 1
+    })
+}
+
+async function fetchStatus(file: string): Promise<SidecarStatus> {
+  const { admin } = loadConfiguration(file).configuration
+  if (admin === undefined) throw new Error(`${file} configures no admin port: add admin.listen and admin.tokenFile`)
+  const { host, port } = admin.listen
+  const address = `http://${host.includes(':') ? `[${host}]` : host}:${port}/status`
+  const headers = { authorization: `Bearer ${await readSecret(admin.tokenFile)}` }
+  let response: Response
+  try {
+    response = await fetch(address, { headers, signal: AbortSignal.timeout(PATIENCE), redirect: 'error' })
+  } catch (error) {
+    throw new Error(`no sidecar answers at ${address}`, { cause: error })
+  }
+  if (response.status === 401)
+    throw new Error(`the sidecar at ${address} does not accept the token in ${admin.tokenFile}`)
+  if (response.status === 503) throw new Error(`the sidecar at ${address} is still starting`)
+  if (!response.ok) throw new Error(`${address} answered ${response.status}`)
+  return (await response.json()) as SidecarStatus
+}
+
+export function printStatus(status: SidecarStatus, paint: Paint): string {
+  const { ready, version, startedAt, notReady, targets, weaknesses } = status
+  const state = ready ? paint.green('ready') : paint.red(`not ready: ${notReady.join('; ')}`)
+  return [
+    `${paint.bold(`sidegate ${version}`)}  ${state}  ${paint.dim(`since ${startedAt}`)}`,
+    ...policyLines(status, paint),
+    ...recordLines(status, paint),
+    ...targets.flatMap((target) => targetLines(target, paint)),
+    ...weaknesses.map(({ key, message }) => `${paint.red('!')} ${paint.red(`${key}: ${message}`)}`),
+  ].join('\n')
+}
+
+function policyLines({ policy }: SidecarStatus, paint: Paint): string[] {
+  const { active_revision: revision, signed, mode, last_successful_activation: at, code, message } = policy
+  const lines = [
+    [
+      `policy   ${at === null ? paint.red('none is active') : `revision ${revision || 'without a name'}, active since ${at}`}`,
+      signed ? 'signed' : paint.red('UNSIGNED'),
+      mode === 'enforce' ? 'enforced' : paint.red('observed, not enforced'),
+    ].join(', '),
+  ]
+  if (code !== null) lines.push(`         ${paint.red(`the last attempt failed: ${message} (${code})`)}`)
+  if (policy.not_memoisable !== '' && at !== null)
+    lines.push(`         ${paint.yellow(`not memoised: ${policy.not_memoisable}`)}`)
+  if (policy.evaluation_errors > 0) {
+    lines.push(
+      `         ${paint.red(`${policy.evaluation_errors} evaluations failed: ${policy.last_evaluation_error}`)}`,
+    )
+  }
+  return lines
+}
+
+function recordLines({ record, shipping }: SidecarStatus, paint: Paint): string[] {
+  const { instance, position, bytes, maxSize, lost, ready, code } = record
+  // Sizes grow by the byte; a person wants them rounded.
+  const rounded = formatSize(
+    bytes < 1024 ** 2 ? Math.ceil(bytes / 1024) * 1024 : Math.ceil(bytes / 1024 ** 2) * 1024 ** 2,
+  )
+  const lines = [`records  ${position} by ${instance}, ${rounded} of ${formatSize(maxSize)}`]
+  if (!ready) lines.push(`         ${paint.red(`cannot be written (${code})`)}`)
+  if (lost > 0) lines.push(`         ${paint.red(`${lost} were lost`)}`)
+  if (shipping !== null) {
+    const { connected, lag, error } = shipping
+    lines.push(`redis    ${connected ? 'connected' : paint.red(`away: ${error}`)}, ${lag} to ship`)
+  }
+  return lines
+}
+
+function targetLines({ name, protocol, port, connections, sessions, decisions }: TargetStatus, paint: Paint): string[] {
+  const { active, refused } = connections
+  const over = refused === 0 ? '' : paint.yellow(`, ${refused} refused over the cap`)
+  const head = `${paint.bold(name)}  ${protocol} on port ${port}: ${active} connections, ${sessions} sessions${over}`
+  const most = [...decisions].sort((one, other) => other.count - one.count)
+  const width = Math.max(0, ...most.map(({ count }) => String(count).length))
+  return [
+    head,
+    ...most.map(({ effect, code, count }) => {
+      const colour = effect === 'allow' ? paint.green : effect === 'deny' ? paint.red : paint.yellow
+      return `  ${String(count).padStart(width)}  ${colour(effect.padEnd(7))}  ${code}`
+    }),
+  ]
+}

@@ -1,0 +1,85 @@
+import { request } from 'node:http'
+import t from 'tap'
+import { serveAdmin } from '../../../src/commands/run/admin.ts'
+import { json, text } from '../../../src/commands/run/http.ts'
+import { serveProbes } from '../../../src/commands/run/probes.ts'
+
+const LOOPBACK = { host: '127.0.0.1', port: 0 }
+
+async function probes(t: Test, reasons: () => readonly string[]) {
+  const sources = { notReady: reasons, metrics: async () => text(200, 'sidegate_ready 1') }
+  const server = await serveProbes(LOOPBACK, sources)
+  t.teardown(() => server.close())
+  return (path: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${server.port}${path}`, init)
+}
+
+type Test = { teardown(undo: () => void | Promise<void>): void }
+
+t.test('probes say whether the sidecar lives, whether it takes commands, and why not', async (t) => {
+  let reasons: readonly string[] = ['policy.unavailable: the bundle carries no signature']
+  const get = await probes(t, () => reasons)
+  t.equal((await get('/healthz')).status, 200)
+  const unready = await get('/readyz')
+  t.equal(unready.status, 503)
+  t.match(await unready.text(), /policy\.unavailable/)
+  reasons = []
+  t.equal((await get('/readyz?verbose')).status, 200)
+  t.equal(await (await get('/metrics')).text(), 'sidegate_ready 1\n')
+})
+
+t.test('the probe port serves nothing else and takes nothing', async (t) => {
+  const get = await probes(t, () => [])
+  for (const path of ['/', '/status', '/healthz/', '/../status', '/__proto__'])
+    t.equal((await get(path)).status, 404, path)
+  t.equal((await get('/healthz', { method: 'POST', body: 'x' })).status, 405)
+  const head = await get('/healthz', { method: 'HEAD' })
+  t.same([head.status, await head.text()], [200, ''])
+})
+
+t.test('headers without end are cut off', async (t) => {
+  const get = await probes(t, () => [])
+  t.equal((await get('/healthz', { headers: { 'x-long': 'x'.repeat(20_000) } })).status, 431)
+})
+
+t.test('status is for whoever holds the token of the moment', async (t) => {
+  let token = 'first'
+  const server = await serveAdmin(LOOPBACK, { token: async () => token, status: () => json(200, { ready: true }) })
+  t.teardown(() => server.close())
+  const get = (authorization?: string) =>
+    fetch(`http://127.0.0.1:${server.port}/status`, { headers: authorization === undefined ? {} : { authorization } })
+  t.same(await (await get('Bearer first')).json(), { ready: true })
+  for (const wrong of [undefined, 'Bearer ', 'Bearer firs', 'Bearer first2', 'bearer first', 'Basic first', 'first']) {
+    const refused = await get(wrong)
+    t.equal(refused.status, 401, String(wrong))
+    t.match(refused.headers.get('www-authenticate'), /Bearer/)
+    t.notMatch(await refused.text(), /ready/)
+  }
+  token = 'second'
+  t.equal((await get('Bearer first')).status, 401, 'a rotated token holds at once')
+  t.equal((await get('Bearer second')).status, 200)
+})
+
+t.test('a token that cannot be read lets nobody in', async (t) => {
+  const server = await serveAdmin(LOOPBACK, {
+    token: () => Promise.reject(new Error('/secret/path is gone')),
+    status: () => json(200, { ready: true }),
+  })
+  t.teardown(() => server.close())
+  const reply = await fetch(`http://127.0.0.1:${server.port}/status`, { headers: { authorization: 'Bearer x' } })
+  t.equal(reply.status, 500)
+  t.notMatch(await reply.text(), /secret/)
+})
+
+t.test('closing does not wait for a client that keeps its connection', async (t) => {
+  const server = await serveProbes(LOOPBACK, { notReady: () => [], metrics: async () => text(200, '') })
+  const kept = request({
+    host: '127.0.0.1',
+    port: server.port,
+    path: '/healthz',
+    headers: { connection: 'keep-alive' },
+  })
+  kept.on('error', () => {}).end()
+  await new Promise((resolve) => kept.once('response', resolve))
+  await server.close()
+  t.pass()
+})
