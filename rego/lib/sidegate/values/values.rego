@@ -51,6 +51,19 @@ matches(pattern, value, fallback) := regex.match(pattern, value) if {
 } else := fallback
 
 # METADATA
+# title: Whether text matches a glob
+# description: "`delimiters` as glob.match has them. The fallback stands in for what is no text, and for no pattern."
+matches_glob(pattern, delimiters, value, fallback) := matched if {
+	matched := glob.match(pattern, delimiters, value)
+} else := fallback
+
+# METADATA
+# title: Nanoseconds since 1970, from a time as RFC 3339 writes it
+instant(value, fallback) := nanoseconds if {
+	nanoseconds := time.parse_rfc3339_ns(value)
+} else := fallback
+
+# METADATA
 # title: Whether an address lies in a network
 # description: "`network` as in 10.0.0.0/8. The fallback stands in for what is no address or no network."
 in_network(network, address, fallback) := contained if {
