@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { TargetConfig } from '../config/schema.ts'
 import type { Gate } from '../gate/gate.ts'
 import type { Principal, TargetIdentity, Workload } from '../gate/principal.ts'
+import type { MaskMethods } from '../mask/method.ts'
 import type { Connection } from '../net/connection.ts'
 
 /** What a target demands of the tokens that agents present. */
@@ -37,6 +38,8 @@ export interface Wiring {
   readonly identities: Identities
   /** Reads a secret's file, at each use, so that a rotated secret holds at once. Fails with the code `credential.unreadable`. */
   readonly secret: (file: string) => Promise<string>
+  /** What masks make of values, under the deployment's key. */
+  readonly masks: MaskMethods
 }
 
 /** One configured target, ready to serve. */

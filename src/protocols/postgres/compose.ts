@@ -5,8 +5,28 @@ import type { Statement } from './statement.ts'
 
 /** The effects from the most to the least powerful, as in rego/schemas/postgres.json; `action` is the first present. */
 export const EFFECT_ORDER = [
-  'unknown', 'unsafe-io', 'procedural', 'grant', 'role', 'ddl', 'truncate', 'delete', 'merge', 'update', 'insert',
-  'copy-in', 'maintenance', 'lock', 'notify', 'listen', 'copy-out', 'select', 'cursor', 'prepare', 'session', 'transaction',
+  'unknown',
+  'unsafe-io',
+  'procedural',
+  'grant',
+  'role',
+  'ddl',
+  'truncate',
+  'delete',
+  'merge',
+  'update',
+  'insert',
+  'copy-in',
+  'maintenance',
+  'lock',
+  'notify',
+  'listen',
+  'copy-out',
+  'select',
+  'cursor',
+  'prepare',
+  'session',
+  'transaction',
 ] as const
 
 const composed = new WeakMap<Statement, WeakMap<Statement, Statement>>()
@@ -39,7 +59,11 @@ export function mystify(outer: Statement): Statement {
   if (statement === undefined) {
     const effects = Object.freeze(['unknown', ...list(outer.shape.detail['effects'])])
     const detail = Object.freeze({ ...outer.shape.detail, effects, readsOnly: false })
-    statement = Object.freeze({ ...outer, shape: Object.freeze({ ...outer.shape, action: 'unknown', detail }), readsOnly: false })
+    statement = Object.freeze({
+      ...outer,
+      shape: Object.freeze({ ...outer.shape, action: 'unknown', detail }),
+      readsOnly: false,
+    })
     mystified.set(outer, statement)
   }
   return statement

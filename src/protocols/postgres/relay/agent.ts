@@ -1,8 +1,8 @@
 /** The agent's side of a session: its messages one after the other, each to what judges it. */
 import type { Permit } from '../../../gate/gate.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
-import { FRAME, FrameReader, NONE } from '../framing.ts'
-import { decodeFrontend, FRONTEND, frontendTable, ProtocolViolation } from '../messages.ts'
+import { FRAME, type FrameReader, NONE } from '../framing.ts'
+import { decodeFrontend, FRONTEND, ProtocolViolation } from '../messages.ts'
 import { newToken, refusedCopy, refusedQuery, TERMINATE } from '../origination.ts'
 import type { Execution } from './execution.ts'
 import { ExtendedQuery } from './extended.ts'
@@ -29,11 +29,11 @@ export class AgentSide {
   /** The agent has said Terminate. */
   #terminated = false
 
-  constructor(relay: Relay, reading: AgentPauses, failed: (error: unknown) => void) {
+  constructor(relay: Relay, reader: FrameReader, reading: AgentPauses, failed: (error: unknown) => void) {
     this.#relay = relay
     this.#reading = reading
     this.#failed = failed
-    this.#reader = new FrameReader(frontendTable(relay.limits.message))
+    this.#reader = reader
     const revoked = (because: Refusal, permit: () => Permit | null) => this.#revoked(because, permit())
     this.#simple = new SimpleQuery(relay, revoked)
     this.#extended = new ExtendedQuery(relay, revoked)
@@ -41,6 +41,11 @@ export class AgentSide {
 
   get terminated(): boolean {
     return this.#terminated
+  }
+
+  /** Begins with what the agent sent before it was welcome. */
+  begin(): void {
+    this.#run()
   }
 
   /** A chunk of the agent's, in memory that is the relay's own: permits hold on to views of it. */
@@ -80,6 +85,8 @@ export class AgentSide {
 
   #frame(): void | Promise<void> {
     const { type, buffer, start, end } = this.#reader
+    const { refreshing } = this.#relay
+    if (refreshing !== null) return refreshing.then(() => this.#message(type, buffer, start, end))
     if (type !== FRONTEND.Sync || !this.#relay.skipping) {
       const barrier = this.#extended.waits(type === FRONTEND.Sync)
       if (barrier !== undefined) return barrier.then(() => this.#message(type, buffer, start, end))

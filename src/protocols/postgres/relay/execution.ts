@@ -28,6 +28,8 @@ export interface Portal {
   readonly prepared: Prepared | null
   readonly statement: Statement | null
   readonly parameters: readonly JsonObject[]
+  /** The parameters as the agent sent them. */
+  readonly values: readonly (Uint8Array | null)[]
   readonly hold: boolean
   /** The server has said BindComplete, or CommandComplete of DECLARE. */
   confirmed: boolean

@@ -89,7 +89,14 @@ export class ExtendedQuery {
       return this.#refuse(refused(refusal('command.unsupported', `${what} does not exist`), '26000'))
     }
     if (bind.parameters.length > relay.limits.parameters) {
-      return this.#refuse(refused(refusal('command.too-large', `${bind.parameters.length} parameters, and ${relay.limits.parameters} are permitted`)))
+      return this.#refuse(
+        refused(
+          refusal(
+            'command.too-large',
+            `${bind.parameters.length} parameters, and ${relay.limits.parameters} are permitted`,
+          ),
+        ),
+      )
     }
     if (!relay.portals.room) {
       return this.#refuse(refused(refusal('session.limit', 'the session holds too many portals', 'CLOSE some')))
@@ -181,7 +188,10 @@ export class ExtendedQuery {
     this.#relay.substitute(because, refusedBind)
   }
 
-  #parsed(parse: { name: string; text: string; types: readonly number[]; bytes: Buffer }, analysis: Analysis): void | Promise<void> {
+  #parsed(
+    parse: { name: string; text: string; types: readonly number[]; bytes: Buffer },
+    analysis: Analysis,
+  ): void | Promise<void> {
     const relay = this.#relay
     const refuse = (because: Refused) => {
       // Any Parse of the unnamed statement ends the one before.
@@ -209,7 +219,15 @@ export class ExtendedQuery {
       if (late.kind === 'refused') return refuse(refused(late.refusal))
       const { permit } = late
       const plan = relay.obligations.plan(resolved, permit.decisions[0] as Decision)
-      const execution = new Execution({ permit, index: 0, statement: resolved, plan, portal: null, statements: [], portals: [] })
+      const execution = new Execution({
+        permit,
+        index: 0,
+        statement: resolved,
+        plan,
+        portal: null,
+        statements: [],
+        portals: [],
+      })
       relay.replies.push({ kind: 'parse', version: relay.statements.define(parse.name, prepared), execution })
       relay.outgoing.forward(permit)
     }
@@ -220,7 +238,11 @@ export class ExtendedQuery {
   #parseNothing(prepared: Prepared, refuse: (because: Refused) => void): void {
     const relay = this.#relay
     if (prepared.name !== '') {
-      const because = refusal('command.unsupported', 'an empty statement cannot have a name', 'use the unnamed statement')
+      const because = refusal(
+        'command.unsupported',
+        'an empty statement cannot have a name',
+        'use the unnamed statement',
+      )
       return refuse(refused(relay.refuse('', because)))
     }
     relay.outgoing.originate(EMPTY_PARSE)
@@ -231,13 +253,28 @@ export class ExtendedQuery {
     const relay = this.#relay
     const statement = relay.current(prepared)
     if (statement === undefined) {
-      const because = refusal('command.unparsable', 'the catalogue has changed, and the statement could not be understood anew', 'prepare it again')
+      const because = refusal(
+        'command.unparsable',
+        'the catalogue has changed, and the statement could not be understood anew',
+        'prepare it again',
+      )
       return this.#refuse(refused(because, '26000'))
     }
     const parameters = bind.parameters.map((value, index): JsonObject => {
-      return decodeParameter(prepared.types[index] ?? 0, formatOf(bind.parameterFormats, index), value) as unknown as JsonObject
+      return decodeParameter(
+        prepared.types[index] ?? 0,
+        formatOf(bind.parameterFormats, index),
+        value,
+      ) as unknown as JsonObject
     })
-    const portal = newPortal({ name: bind.portal, prepared, statement, parameters, hold: false })
+    const portal = newPortal({
+      name: bind.portal,
+      prepared,
+      statement,
+      parameters,
+      values: bind.parameters,
+      hold: false,
+    })
     this.#held = { bytes, prepared, portal, describe: null }
   }
 
@@ -255,7 +292,9 @@ export class ExtendedQuery {
     const relay = this.#relay
     const prepared = relay.statements.get(name)
     if (prepared === undefined) {
-      return this.#refuse(refused(refusal('command.unsupported', `prepared statement "${name}" does not exist`), '26000'))
+      return this.#refuse(
+        refused(refusal('command.unsupported', `prepared statement "${name}" does not exist`), '26000'),
+      )
     }
     relay.outgoing.originate(describeStatement(name))
     relay.replies.push({ kind: 'describe', own: false, prepared, portal: null, told: null })
@@ -295,7 +334,12 @@ export class ExtendedQuery {
     const execution = new Execution({ permit, index: 0, statement, plan, portal, ...names })
     if (held !== null) {
       const version = relay.portals.define(portal.name, portal)
-      relay.replies.push({ kind: 'bind', version, execution: request.executes ? null : execution, scrub: execution.scrub })
+      relay.replies.push({
+        kind: 'bind',
+        version,
+        execution: request.executes ? null : execution,
+        scrub: execution.scrub,
+      })
     }
     if (request.describes) {
       relay.replies.push({ kind: 'describe', own: held?.describe == null, prepared: null, portal, told: null })
@@ -320,7 +364,8 @@ export class ExtendedQuery {
     const limited = this.#limited
     if (limited === null) return undefined
     this.#limited = null
-    if (limited.settled || (syncing && relay.status === 'I' && relay.executions === 1 && limited.statement.readsOnly)) return undefined
+    if (limited.settled || (syncing && relay.status === 'I' && relay.executions === 1 && limited.statement.readsOnly))
+      return undefined
     relay.outgoing.originate(FLUSH)
     return limited.finished()
   }
@@ -357,7 +402,7 @@ class ParseRequest implements Request {
   }
 
   honour(_command: Command, decision: Decision): Refusal | null {
-    return this.#relay.obligations.honour(this.#statement, decision, true)
+    return this.#relay.obligations.honour(this.#statement, decision, true, [])
   }
 }
 
@@ -405,7 +450,7 @@ class RunRequest implements Request {
 
   honour(_command: Command, decision: Decision): Refusal | null {
     this.#decision = decision
-    return this.#relay.obligations.honour(this.statement, decision, true)
+    return this.#relay.obligations.honour(this.statement, decision, true, this.portal.values)
   }
 
   /** What goes upstream follows from the decision: a Describe to check masks by, a bound on the rows. */
@@ -443,5 +488,7 @@ function joined(parts: readonly Buffer[]): Buffer {
 }
 
 function needsTypes(bind: Bind, { types }: Prepared): boolean {
-  return bind.parameters.some((value, index) => value !== null && formatOf(bind.parameterFormats, index) === 1 && (types[index] ?? 0) === 0)
+  return bind.parameters.some(
+    (value, index) => value !== null && formatOf(bind.parameterFormats, index) === 1 && (types[index] ?? 0) === 0,
+  )
 }

@@ -2,7 +2,18 @@
 import type { Decision } from '../../../gate/decision.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Catalogue } from '../catalogue.ts'
-import { type CompiledMasks, compileMasks, type MaskPlan, planMasks } from '../masking.ts'
+import type { MaskMethods } from '../../../mask/method.ts'
+import {
+  type CompiledMasks,
+  compileMasks,
+  confirm,
+  type MaskPlan,
+  type Mismatch,
+  planMasks,
+  refuseMarker,
+  type RowMasker,
+} from '../masking.ts'
+import type { FieldDescription } from '../messages.ts'
 import { innerOf } from '../compose.ts'
 import type { Node, Statement } from '../statement.ts'
 
@@ -11,20 +22,31 @@ export const CLEAR: MaskPlan = Object.freeze({ kind: 'clear', scrub: false })
 /** Plans are made once for each statement and set of masks; both keep their identity while they mean the same. */
 export class Obligations {
   readonly #catalogue: () => Catalogue
+  readonly #methods: MaskMethods
   readonly #compiled = new WeakMap<Decision['masks'], CompiledMasks>()
   readonly #plans = new WeakMap<Statement, WeakMap<CompiledMasks, MaskPlan>>()
   readonly #returning = new WeakMap<Statement, boolean>()
-  #revision = -1
 
-  constructor(catalogue: () => Catalogue) {
+  constructor(catalogue: () => Catalogue, methods: MaskMethods) {
     this.#catalogue = catalogue
+    this.#methods = methods
   }
 
-  /** Null when all of the decision can be kept for the statement; `alone`: it is the only one of its message. */
-  honour(statement: Statement, decision: Decision, alone: boolean): Refusal | null {
+  /**
+   * Null when all of the decision can be kept for the statement; `alone`: it is the only one of its message. `values`
+   * are its parameters as the agent sent them.
+   */
+  honour(
+    statement: Statement,
+    decision: Decision,
+    alone: boolean,
+    values: readonly (Uint8Array | null)[],
+  ): Refusal | null {
     if (decision.masks.length > 0) {
       const plan = this.plan(statement, decision)
       if (plan.kind === 'refuse') return plan.refusal
+      const writesBack = refuseMarker(statement, values, this.#methods)
+      if (writesBack !== null) return writesBack
     }
     const { rows, bytes } = decision.limits
     if (rows === null && bytes === null) return null
@@ -39,6 +61,11 @@ export class Obligations {
     let plan = plans.get(compiled)
     if (plan === undefined) plans.set(compiled, (plan = this.#make(statement, compiled)))
     return plan
+  }
+
+  /** Checks the server's description of a result against the plan, and makes what masks its rows. */
+  confirm(plan: MaskPlan, fields: readonly FieldDescription[]): RowMasker | Mismatch {
+    return confirm(plan, fields, this.#methods)
   }
 
   /** A statement that runs another shows what that one shows; one that wraps it shows something else. */
@@ -67,12 +94,20 @@ export class Obligations {
   #limitable(statement: Statement, alone: boolean): Refusal | null {
     if (!alone) {
       const remedy = 'send the statements one by one'
-      return refusal('obligation.unsupported', 'the policy limits results, which cannot be kept for several statements at once', remedy)
+      return refusal(
+        'obligation.unsupported',
+        'the policy limits results, which cannot be kept for several statements at once',
+        remedy,
+      )
     }
     if (statement.readsOnly && statement.role.is !== 'copy-out') return null
     if (statement.role.is !== 'copy-out' && !this.#returns(statement)) return null
     const remedy = 'leave RETURNING out, or read with SELECT'
-    return refusal('obligation.unsupported', 'the policy limits results, which cannot be kept for this statement', remedy)
+    return refusal(
+      'obligation.unsupported',
+      'the policy limits results, which cannot be kept for this statement',
+      remedy,
+    )
   }
 
   #returns(statement: Statement): boolean {

@@ -1,4 +1,5 @@
 /** What both directions of one session share: the gate's session, the names, and what the server still owes. */
+import type { Logger } from 'pino'
 import type { Command, Shape } from '../../../gate/command.ts'
 import type { Gate } from '../../../gate/gate.ts'
 import type { JsonObject } from '../../../gate/json.ts'
@@ -23,6 +24,8 @@ export type Limits = PostgresTargetConfig['limits']
 export interface Analyses {
   of(text: string): Analysis | Promise<Analysis>
   catalogue(): Catalogue
+  /** Looks at the catalogs again. */
+  refresh(): Promise<void>
 }
 
 /** What a refusal is told as; `sqlstate` where the server's own code is what drivers look for. */
@@ -31,7 +34,10 @@ export interface Refused {
   readonly sqlstate: string
 }
 
-export const refused = (because: Refusal, sqlstate: string = sqlstateOf(because)): Refused => ({ refusal: because, sqlstate })
+export const refused = (because: Refusal, sqlstate: string = sqlstateOf(because)): Refused => ({
+  refusal: because,
+  sqlstate,
+})
 
 /** The words of `input.command.detail.transaction`. */
 export const TRANSACTION = { I: 'idle', T: 'open', E: 'failed' } as const satisfies Record<TransactionStatus, string>
@@ -73,6 +79,7 @@ const UNJUDGED: JsonObject = Object.freeze({
 export class Relay {
   readonly gate: Gate
   readonly session: Session
+  readonly log: Logger
   readonly limits: Limits
   readonly analyses: Analyses
   readonly obligations: Obligations
@@ -88,6 +95,10 @@ export class Relay {
   readonly copies: Execution[] = []
   /** Executions of the extended protocol since the last Sync. */
   executions = 0
+  /** What ran may have changed the catalogs; looked at when the transaction is over. */
+  schemaChanged = false
+  /** The catalogs are being looked at: what comes next is judged by what they say then. */
+  refreshing: Promise<void> | null = null
   /** Something in the open transaction touched what is masked: an error at its end could show it. */
   scrubTransaction = false
   readonly #toAgent: (bytes: Uint8Array) => void
@@ -97,6 +108,7 @@ export class Relay {
   constructor(of: {
     gate: Gate
     session: Session
+    log: Logger
     limits: Limits
     analyses: Analyses
     obligations: Obligations
@@ -109,6 +121,7 @@ export class Relay {
   }) {
     this.gate = of.gate
     this.session = of.session
+    this.log = of.log
     this.limits = of.limits
     this.analyses = of.analyses
     this.obligations = of.obligations
@@ -216,7 +229,14 @@ export class Relay {
         return { statements, portals: NO_PORTALS }
       }
       case 'declare': {
-        const portal = newPortal({ name: role.name, prepared: null, statement: role.statement, parameters: [], hold: role.hold })
+        const portal = newPortal({
+          name: role.name,
+          prepared: null,
+          statement: role.statement,
+          parameters: [],
+          values: [],
+          hold: role.hold,
+        })
         return { statements: NO_STATEMENTS, portals: [this.portals.define(role.name, portal)] }
       }
       case 'close': {
@@ -237,6 +257,7 @@ export class Relay {
 
   /** The server has done it. */
   confirm(execution: Execution): void {
+    if (!execution.statement.readsOnly && changesSchema(execution.statement)) this.schemaChanged = true
     for (const version of execution.statements) this.statements.confirm(version)
     for (const version of execution.portals) {
       if (version.value !== null) version.value.confirmed = true
@@ -260,7 +281,13 @@ export class Relay {
     if (copy >= 0) this.copies.splice(copy, 1)
     if (status !== 'completed') this.revert(execution)
     const { permit, index, rows, bytes, masked } = execution
-    this.gate.settle(permit, index, { status: execution.stopped === null ? status : 'refused', code, rows, bytes, masked })
+    this.gate.settle(permit, index, {
+      status: execution.stopped === null ? status : 'refused',
+      code,
+      rows,
+      bytes,
+      masked,
+    })
   }
 
   /** Ends an execution that an obligation stops: the agent gets this refusal, and no more rows. */
@@ -268,6 +295,19 @@ export class Relay {
     if (execution.settled || execution.stopped !== null) return
     execution.stopped = { refusal: because, token }
     if (token === null) this.cancel()
+  }
+
+  /** A transaction is over, in which the catalogs may have changed. */
+  refresh(): void {
+    this.schemaChanged = false
+    const refreshing = this.analyses.refresh().catch((error: unknown) => {
+      // What cannot be looked at soon counts as stale, and then refuses.
+      this.log.warn({ err: error }, 'the catalogue could not be looked at')
+    })
+    this.refreshing = refreshing
+    void refreshing.then(() => {
+      if (this.refreshing === refreshing) this.refreshing = null
+    })
   }
 
   /** Starts the clock of a limit in seconds. */
@@ -279,6 +319,15 @@ export class Relay {
   }
 }
 
-export function newPortal(of: Pick<Portal, 'name' | 'prepared' | 'statement' | 'parameters' | 'hold'>): Portal {
+const SCHEMA_EFFECTS: ReadonlySet<unknown> = new Set(['ddl', 'procedural', 'unknown'])
+
+function changesSchema({ shape }: Statement): boolean {
+  const effects = shape.detail['effects']
+  return !Array.isArray(effects) || effects.some((effect) => SCHEMA_EFFECTS.has(effect))
+}
+
+export function newPortal(
+  of: Pick<Portal, 'name' | 'prepared' | 'statement' | 'parameters' | 'values' | 'hold'>,
+): Portal {
   return { ...of, confirmed: false, described: false, fields: null, rows: 0 }
 }

@@ -9,7 +9,12 @@ export type Reply =
   | { readonly kind: 'query'; readonly executions: readonly Execution[]; done: number }
   | { readonly kind: 'parse'; readonly version: Version<Prepared>; readonly execution: Execution | null }
   /** `execution` is the Bind's own, when no Execute came with it. */
-  | { readonly kind: 'bind'; readonly version: Version<Portal>; readonly execution: Execution | null; readonly scrub: boolean }
+  | {
+      readonly kind: 'bind'
+      readonly version: Version<Portal>
+      readonly execution: Execution | null
+      readonly scrub: boolean
+    }
   /** `own`: Sidegate asked, and keeps the answer to itself. */
   | {
       readonly kind: 'describe'

@@ -12,10 +12,11 @@ import {
   encodeErrorResponse,
   encodeNoticeResponse,
   type ErrorFields,
+  type FieldDescription,
   rowsOf,
 } from '../messages.ts'
-import { FRAME, FrameReader, NONE, PIECE, RUN } from '../framing.ts'
-import { confirm, scrubError } from '../masking.ts'
+import { FRAME, type FrameReader, NONE, PIECE, RUN } from '../framing.ts'
+import { scrubError } from '../masking.ts'
 import { refusedBind, refusedQuery } from '../origination.ts'
 import { refusalResponse } from '../refusal.ts'
 import type { Execution } from './execution.ts'
@@ -33,7 +34,7 @@ const PINNED: ReadonlyMap<string, string> = new Map([
 
 export class ServerSide {
   readonly #relay: Relay
-  readonly #reader = new FrameReader(backendTable(LARGEST_HELD))
+  readonly #reader: FrameReader
   /** Of the chunk: what goes on to the agent unchanged, up to here. */
   #chunk: Buffer = Buffer.alloc(0)
   #passFrom = 0
@@ -41,8 +42,11 @@ export class ServerSide {
   #out: Uint8Array[] = []
   #dropPieces = false
 
-  constructor(relay: Relay) {
+  /** `reader` may still hold what came with ReadyForQuery. */
+  constructor(relay: Relay, reader: FrameReader) {
     this.#relay = relay
+    this.#reader = reader
+    reader.expect(backendTable(LARGEST_HELD))
     this.#reader.runOf = BACKEND.DataRow
   }
 
@@ -136,7 +140,8 @@ export class ServerSide {
   #parameterDescription(): void {
     const { buffer, start, end } = this.#reader
     const reply = this.#relay.replies.head
-    if (reply?.kind !== 'describe' || reply.prepared === null) return this.#violation('an unexpected ParameterDescription')
+    if (reply?.kind !== 'describe' || reply.prepared === null)
+      return this.#violation('an unexpected ParameterDescription')
     reply.prepared.types = decodeParameterDescription(buffer, start, end)
     if (!reply.own) this.#pass()
   }
@@ -160,17 +165,18 @@ export class ServerSide {
     }
     const execution = this.#running()
     if (execution === null) return this.#violation('an unexpected RowDescription')
-    if (execution.plan.kind === 'mask') {
+    // A plan without masks is checked too: no column of the result may be one that policy masks.
+    if (execution.plan.kind === 'mask' || (execution.plan.kind === 'clear' && execution.plan.guard !== undefined)) {
       this.#mask(execution, decodeRowDescription(buffer, start, end))
     }
     if (execution.stopped === null) this.#pass()
   }
 
   /** A plan that the server's own description contradicts is a defect: nothing of the result may pass. */
-  #mask(execution: Execution, fields: Parameters<typeof confirm>[1]): void {
-    if (execution.plan.kind !== 'mask') return
-    const masker = confirm(execution.plan, fields)
-    if (masker.kind === 'mismatch') {
+  #mask(execution: Execution, fields: readonly FieldDescription[]): void {
+    const masker = this.#relay.obligations.confirm(execution.plan, fields)
+    if ('message' in masker) {
+      this.#relay.log.error({ mismatch: masker.message }, 'a result was discarded')
       const message = 'the columns of the result are not those that were predicted, so that they could be masked'
       return this.#fatal(refusal('obligation.unsupported', message, 'select the columns by their names'))
     }
@@ -199,7 +205,11 @@ export class ServerSide {
     if (most <= execution.rowLimit && execution.bytes + bytes <= execution.byteLimit) return true
     if (frames > 1) return this.#oneByOne(execution)
     const what = most > execution.rowLimit ? `${execution.rowLimit} rows` : `${execution.byteLimit} bytes of rows`
-    const because = refusal('obligation.limit', `the policy limits a result to ${what}`, 'ask for less: a narrower WHERE, or LIMIT')
+    const because = refusal(
+      'obligation.limit',
+      `the policy limits a result to ${what}`,
+      'ask for less: a narrower WHERE, or LIMIT',
+    )
     // The server stops by itself where Execute carries the limit; it has to be told in all other cases.
     execution.stopped = { refusal: because, token: null }
     if (execution.portal === null || most <= execution.rowLimit) this.#relay.cancel()
@@ -209,7 +219,7 @@ export class ServerSide {
   /** Gives the agent as many rows of a run as the limit lets through. */
   #oneByOne(execution: Execution): boolean {
     const { buffer, start, end } = this.#reader
-    for (let at = start; at < end && execution.stopped === null; ) {
+    for (let at = start; at < end && execution.stopped === null;) {
       const next = at + 1 + buffer.readUInt32BE(at + 1)
       if (!this.#within(execution, 1, next - at)) break
       execution.rows++
@@ -244,7 +254,9 @@ export class ServerSide {
         return this.#fatal(refusal('obligation.unsupported', message, 'select fewer or shorter columns'))
       }
       const rows = type === BACKEND.DataRow ? 1 : 0
-      this.#dropPieces = execution.stopped !== null || (execution.limited && !this.#within(execution, rows, end - start + this.#reader.remaining))
+      this.#dropPieces =
+        execution.stopped !== null ||
+        (execution.limited && !this.#within(execution, rows, end - start + this.#reader.remaining))
       if (!this.#dropPieces) execution.rows += rows
       if (!this.#dropPieces && execution.portal !== null) execution.portal.rows += rows
     }
@@ -290,7 +302,8 @@ export class ServerSide {
   #copyIn(): void {
     const execution = this.#running()
     const reply = this.#relay.replies.head
-    if (execution === null || execution.statement.role.is !== 'copy-in') return this.#violation('an unexpected CopyInResponse')
+    if (execution === null || execution.statement.role.is !== 'copy-in')
+      return this.#violation('an unexpected CopyInResponse')
     if (reply?.kind === 'execute') this.#relay.replies.dropSyncsBehindHead()
     this.#pass()
   }
@@ -309,7 +322,8 @@ export class ServerSide {
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC'
     this.#tell(fields, reply)
     if (fatal || reply === undefined) return
-    if (reply.kind === 'query' || (reply.kind === 'refused' && reply.ready)) return this.#failQuery(reply, fields.get('C') ?? '')
+    if (reply.kind === 'query' || (reply.kind === 'refused' && reply.ready))
+      return this.#failQuery(reply, fields.get('C') ?? '')
     if (reply.kind === 'sync') return
     relay.replies.shift()
     this.#drop(reply, 'failed', fields.get('C') ?? '')
@@ -354,6 +368,7 @@ export class ServerSide {
     relay.status = decodeReadyForQuery(buffer, start, end)
     if (relay.status === 'I') {
       relay.scrubTransaction = false
+      if (relay.schemaChanged) relay.refresh()
       relay.portals.forget((portal) => portal.confirmed && !portal.hold)
     }
     if (reply.kind === 'query' && relay.status === 'T' && reply.executions.some(({ stopped }) => stopped !== null)) {
@@ -399,7 +414,9 @@ export class ServerSide {
     if (reply.kind === 'execute') return reply.execution.scrub
     if (reply.kind === 'parse') return reply.execution?.scrub ?? false
     if (reply.kind === 'bind') return reply.scrub
-    return reply.kind === 'query' && (reply.executions[reply.done]?.scrub ?? reply.executions.some(({ scrub }) => scrub))
+    return (
+      reply.kind === 'query' && (reply.executions[reply.done]?.scrub ?? reply.executions.some(({ scrub }) => scrub))
+    )
   }
 
   /** The reply will not come, or has failed: what it stood for has not happened. */

@@ -56,7 +56,11 @@ export class SimpleQuery {
       return this.refuse(statements)
     }
     if (!relay.statements.room || !relay.portals.room) {
-      return this.refuse(refused(relay.refuse(text, refusal('session.limit', 'the session holds too many names', 'DEALLOCATE or CLOSE some'))))
+      return this.refuse(
+        refused(
+          relay.refuse(text, refusal('session.limit', 'the session holds too many names', 'DEALLOCATE or CLOSE some')),
+        ),
+      )
     }
     const request = new QueryRequest(relay, statements, bytes, this.#revoked)
     const verdict = relay.gate.rule(relay.session, request)
@@ -123,7 +127,12 @@ class QueryRequest implements Request {
   }
 
   honour(_command: Command, decision: Decision, index: number): Refusal | null {
-    return this.#relay.obligations.honour(this.statements[index] as Statement, decision, this.statements.length === 1)
+    return this.#relay.obligations.honour(
+      this.statements[index] as Statement,
+      decision,
+      this.statements.length === 1,
+      [],
+    )
   }
 
   #varying({ role }: Statement) {

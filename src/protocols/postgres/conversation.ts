@@ -1,0 +1,181 @@
+/** One session's two legs, from ReadyForQuery to the end of either. */
+import type { Logger } from 'pino'
+import type { PostgresTargetConfig } from '../../config/schema.ts'
+import type { Gate } from '../../gate/gate.ts'
+import { type Refusal, refusal } from '../../gate/refusal.ts'
+import type { Session } from '../../gate/session.ts'
+import { drained, forward } from '../../net/flow.ts'
+import type { Leg } from '../../net/leg.ts'
+import { watchIdle } from '../../net/timers.ts'
+import type { FrameReader } from './framing.ts'
+import { ProtocolViolation } from './messages.ts'
+import { farewell } from './refusal.ts'
+import { AgentSide } from './relay/agent.ts'
+import type { Obligations } from './relay/obligations.ts'
+import { Outgoing } from './relay/outgoing.ts'
+import { type Analyses, Relay } from './relay/relay.ts'
+import { ServerSide } from './relay/server.ts'
+
+export interface Parties {
+  readonly agent: Leg
+  /** Holds what the agent sent before it was welcome. */
+  readonly reader: FrameReader
+  readonly upstream: Leg
+  readonly upstreamReader: FrameReader
+  /** Asks the server, over a connection of its own, to cancel what it does for this session. Never rejects. */
+  cancel(): Promise<void>
+}
+
+export interface Setting {
+  readonly gate: Gate
+  readonly session: Session
+  readonly log: Logger
+  readonly limits: PostgresTargetConfig['limits']
+  readonly analyses: Analyses
+  readonly obligations: Obligations
+  /** Aborts when the sidecar shuts down. */
+  readonly signal: AbortSignal
+}
+
+const WAITS = 'a-message-waits'
+
+export class Conversation {
+  /** Resolves with the reason when both legs are done with. */
+  readonly ended: Promise<string>
+  readonly #parties: Parties
+  readonly #log: Logger
+  readonly #signal: AbortSignal
+  readonly #relay: Relay
+  readonly #agentSide: AgentSide
+  readonly #serverSide: ServerSide
+  readonly #unwatch: () => void
+  readonly #resolve: (reason: string) => void
+  #over = false
+
+  constructor(parties: Parties, setting: Setting) {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    this.ended = promise
+    this.#resolve = resolve
+    this.#parties = parties
+    this.#log = setting.log
+    this.#signal = setting.signal
+    const { agent, upstream, reader } = parties
+    const outgoing = new Outgoing(
+      setting.gate,
+      (bytes) => void forward(agent, upstream, bytes),
+      (error) => this.#unrecorded(error),
+    )
+    this.#relay = new Relay({
+      ...setting,
+      outgoing,
+      toAgent: (bytes) => void forward(upstream, agent, bytes),
+      end: (because) => this.#end(because, because.code),
+      cancel: () => void parties.cancel(),
+    })
+    const reading = { pause: () => agent.pause(WAITS), resume: () => agent.resume(WAITS) }
+    this.#agentSide = new AgentSide(this.#relay, reader, reading, (error) => this.#failed(error))
+    this.#serverSide = new ServerSide(this.#relay, parties.upstreamReader)
+    this.#unwatch = watchIdle(
+      () => [agent, upstream],
+      setting.limits.idle,
+      () => this.#idle(),
+    )
+    setting.signal.addEventListener('abort', this.#shutdown, { once: true })
+  }
+
+  /** The agent's leg is listened to from now on; its handlers. */
+  readonly agent = {
+    chunk: (bytes: Buffer): void => this.#try(() => this.#agentSide.receive(Buffer.from(bytes))),
+    end: (): void => this.#agentLeft(),
+    drain: (): void => drained(this.#parties.upstream),
+    close: (): void => this.#agentLeft(),
+  }
+
+  /** The server's leg; its handlers. */
+  readonly upstream = {
+    chunk: (bytes: Buffer): void => {
+      this.#try(() => this.#serverSide.receive(Buffer.from(bytes)))
+      if (this.#signal.aborted) this.#shutdown()
+    },
+    end: (): void => this.#serverLeft(),
+    drain: (): void => drained(this.#parties.agent),
+    close: (): void => this.#serverLeft(),
+  }
+
+  /** Reads what the agent sent while it was being connected. */
+  begin(): void {
+    this.#try(() => this.#agentSide.begin())
+    if (this.#signal.aborted) this.#shutdown()
+  }
+
+  #try(handle: () => void): void {
+    if (this.#over) return
+    try {
+      handle()
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof ProtocolViolation) {
+      return this.#end(refusal('protocol.violation', error.message), error.code)
+    }
+    this.#log.error({ err: error }, 'the session failed')
+    this.#end(refusal('protocol.violation', 'the session failed inside the sidecar, and was ended'), 'failed')
+  }
+
+  #unrecorded(error: unknown): void {
+    this.#log.error({ err: error }, 'what was permitted could not be recorded, and was not forwarded')
+    this.#end(refusal('record.unavailable'), 'record.unavailable')
+  }
+
+  #idle(): void {
+    this.#end(refusal('session.limit', 'the session was idle for too long'), 'idle', '57P05')
+  }
+
+  /** What is under way is finished first; the listener's own deadline bounds how long that may take. */
+  readonly #shutdown = (): void => {
+    if (!this.#relay.idle) return
+    this.#end(refusal('session.limit', 'the sidecar is shutting down'), 'shutdown', '57P01')
+  }
+
+  /** The agent has gone, with Terminate or without: nobody waits for what the server may still be doing. */
+  #agentLeft(): void {
+    const busy = !this.#relay.replies.empty
+    const { agent, upstream, cancel } = this.#parties
+    if (this.#over) return
+    this.#finish(this.#agentSide.terminated ? 'agent terminated' : 'agent left')
+    agent.end()
+    if (busy) void cancel().finally(() => upstream.destroy())
+    // What was recorded and permitted before Terminate is on its way; FIN goes out behind it.
+    else upstream.end()
+  }
+
+  #serverLeft(): void {
+    if (this.#over) return
+    const { agent, upstream } = this.#parties
+    this.#finish('server left')
+    agent.end()
+    upstream.destroy()
+  }
+
+  /** Ends both legs with a farewell to the agent. */
+  #end(because: Refusal, reason: string, sqlstate?: string): void {
+    if (this.#over) return
+    const busy = !this.#relay.replies.empty
+    const { agent, upstream, cancel } = this.#parties
+    this.#finish(reason)
+    agent.end(farewell(because, sqlstate))
+    if (busy) void cancel().finally(() => upstream.destroy())
+    else upstream.destroy()
+  }
+
+  #finish(reason: string): void {
+    this.#over = true
+    this.#unwatch()
+    this.#signal.removeEventListener('abort', this.#shutdown)
+    this.#serverSide.lost()
+    this.#resolve(reason)
+  }
+}
