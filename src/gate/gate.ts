@@ -150,6 +150,11 @@ export class Gate {
     return this.#conclude(session, request, sequence, answers, rulings, null)
   }
 
+  /** Whether the policy may look at `input.command.detail[key]`: what it never looks at need not be found out. */
+  reads(key: string): boolean {
+    return this.#policy.reads(key)
+  }
+
   /** Refuses what never became a command that policy could judge, and records that. */
   refuse(session: Session, command: Command, because: Refusal): Refusal {
     const sequence = ++session.sequence

@@ -35,6 +35,8 @@ export interface Answer {
 export interface PolicyPort {
   /** Never throws and never waits: a failure of any part is a denial with its own code. */
   decide(question: Question): Answer
+  /** Whether answers may hang on `input.command.detail[key]`; true where that is not known. */
+  reads(key: string): boolean
   /** Calls back after each activation of another bundle. Returns how to stop that. */
   onChange(listener: () => void): () => void
 }

@@ -123,6 +123,12 @@ export class PolicyEngine implements PolicyPort {
     return policy.recall(question) ?? policy.answer(question)
   }
 
+  reads(key: string): boolean {
+    const plan = this.#active?.plan
+    if (plan === undefined || !plan.memoisable) return true
+    return plan.varying === null || plan.varying.includes(key)
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

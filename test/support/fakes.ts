@@ -55,6 +55,10 @@ export class FakePolicy implements PolicyPort {
     return { decision: this.rule(question), revision: 'test', mode: this.mode, failed: this.failed }
   }
 
+  reads(): boolean {
+    return true
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

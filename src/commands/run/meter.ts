@@ -55,6 +55,10 @@ export class MeteredPolicy implements PolicyPort {
     return answer
   }
 
+  reads(key: string): boolean {
+    return this.#policy.reads(key)
+  }
+
   onChange(listener: () => void): () => void {
     return this.#policy.onChange(listener)
   }

@@ -102,7 +102,7 @@ export class ExtendedQuery {
       return this.#refuse(refused(refusal('session.limit', 'the session holds too many portals', 'CLOSE some')))
     }
     const bytes = buffer.subarray(start, end)
-    if (!needsTypes(bind, prepared)) return this.#hold(bind, prepared, bytes)
+    if (!needsTypes(bind, prepared, relay)) return this.#hold(bind, prepared, bytes)
     return this.#askForTypes(prepared).then(() => {
       if (!relay.skipping) return this.#hold(bind, prepared, bytes)
       return undefined
@@ -278,7 +278,7 @@ export class ExtendedQuery {
     this.#held = { bytes, prepared, portal, describe: null }
   }
 
-  /** Binary values cannot be read without their types: the server is asked, and the pipeline waits for one answer. */
+  /** The server is asked for the types, once for each statement, and the pipeline waits for one answer. */
   #askForTypes(prepared: Prepared): Promise<void> {
     const relay = this.#relay
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -487,8 +487,8 @@ function joined(parts: readonly Buffer[]): Buffer {
   return Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset)
 }
 
-function needsTypes(bind: Bind, { types }: Prepared): boolean {
-  return bind.parameters.some(
-    (value, index) => value !== null && formatOf(bind.parameterFormats, index) === 1 && (types[index] ?? 0) === 0,
-  )
+/** A value whose type nobody has said cannot be read; policy that looks at parameters gets the server's answer first. */
+function needsTypes(bind: Bind, { types }: Prepared, relay: Relay): boolean {
+  const untyped = bind.parameters.some((value, index) => value !== null && (types[index] ?? 0) === 0)
+  return untyped && relay.gate.reads('parameters')
 }
