@@ -1,5 +1,5 @@
 /** `sidegate policy`: writing, checking, testing and building what the sidecar rules by. */
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 
 const BUILD_EXAMPLE = `
 Examples:
@@ -23,7 +23,7 @@ interface BuildFlags extends Json {
   readonly sign?: string
   readonly keyId: string
   readonly revision: string
-  readonly serial?: string
+  readonly serial?: number
 }
 
 /** Each subcommand sets the exit code: 0 done, 1 refused or failed. What they throw is for the caller to explain. */
@@ -57,7 +57,7 @@ export function policyCommand(): Command {
     .option('--sign <key.pem>', 'sign with this private key: EC P-256 (ES256), Ed25519 or RSA')
     .option('--key-id <name>', 'what verifiers call the key', '')
     .option('--revision <text>', 'what the bundle calls itself, such as a commit', '')
-    .option('--serial <number>', 'grows with every signed release, so that an old one is told from a new one')
+    .option('--serial <number>', 'grows with every signed release, so that an old one is told from a new one', serial)
     .option('--json', 'print what was built as JSON')
     .addHelpText('after', BUILD_EXAMPLE)
     .action(async (folder: string, flags: BuildFlags) => (await import('./policy/build.ts')).build(folder, flags))
@@ -73,4 +73,9 @@ export function policyCommand(): Command {
       (await import('./policy/explain.ts')).explain(bundle, input, flags),
     )
   return command
+}
+
+function serial(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It is a whole number.')
 }

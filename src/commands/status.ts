@@ -99,7 +99,8 @@ function recordLines({ record, shipping }: SidecarStatus, paint: Paint): string[
   if (lost > 0) lines.push(`         ${paint.red(`${lost} were lost`)}`)
   if (shipping !== null) {
     const { connected, lag, error } = shipping
-    lines.push(`redis    ${connected ? 'connected' : paint.red(`away: ${error}`)}, ${lag} to ship`)
+    const behind = lag.records === 0 ? 'nothing to ship' : `${lag.records} to ship, ${Math.round(lag.seconds)} s behind`
+    lines.push(`redis    ${connected ? 'connected' : paint.red(`away: ${error}`)}, ${behind}`)
   }
   return lines
 }

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { InvalidArgumentError } from 'commander'
 import type { Attestation } from '../../policy/attestation.ts'
 import { buildPolicy } from '../../policy/authoring/build.ts'
+import { AuthoringError } from '../../policy/authoring/findings.ts'
 import { signingKey } from '../../policy/authoring/sign.ts'
 import { paintFor } from '../terminal.ts'
 
@@ -11,16 +11,19 @@ interface Flags {
   readonly sign?: string
   readonly keyId: string
   readonly revision: string
-  readonly serial?: string
+  readonly serial?: number
   readonly json?: boolean
 }
 
 export async function build(folder: string, flags: Flags): Promise<void> {
   const key = flags.sign === undefined ? null : signingKey(readFileSync(flags.sign, 'utf8'), flags.keyId)
+  if (key === null && flags.serial !== undefined) {
+    throw new AuthoringError('policy.unsigned', '--serial stands under a signature: give --sign too')
+  }
   const { archive, attestation } = await buildPolicy(folder, {
     revision: flags.revision,
     key,
-    serial: serialOf(flags),
+    serial: flags.serial ?? null,
   })
   mkdirSync(dirname(flags.output), { recursive: true })
   // A sidecar that watches the file must never see half of it.
@@ -31,13 +34,6 @@ export async function build(folder: string, flags: Flags): Promise<void> {
   process.stdout.write(
     flags.json === true ? `${JSON.stringify(built, null, 2)}\n` : summary(flags, key?.algorithm, attestation),
   )
-}
-
-function serialOf({ serial, sign }: Flags): number | null {
-  if (serial === undefined) return null
-  if (!/^\d{1,15}$/.test(serial)) throw new InvalidArgumentError('--serial takes a whole number')
-  if (sign === undefined) throw new InvalidArgumentError('--serial stands under a signature: give --sign too')
-  return Number(serial)
 }
 
 function summary({ output }: Flags, algorithm: string | undefined, { inputPaths, deterministic }: Attestation): string {

@@ -26,7 +26,10 @@ export interface Sources {
     readonly evaluation_errors: number
   }
   /** Null where records are not shipped. */
-  shipping(): { readonly connected: boolean; readonly lag: number } | null
+  shipping(): {
+    readonly connected: boolean
+    readonly lag: { readonly records: number; readonly bytes: number; readonly seconds: number }
+  } | null
   ready(): boolean
 }
 
@@ -117,7 +120,13 @@ export class Metrics {
       metric.inc(journal().lost),
     )
     if (shipping() === null) return
-    of('sidegate_redis_lag_records', 'Durable records that are not in Redis yet', () => shipping()?.lag ?? 0)
+    of('sidegate_redis_lag_records', 'Durable records that are not in Redis yet', () => shipping()?.lag.records ?? 0)
+    of('sidegate_redis_lag_bytes', 'Their size', () => shipping()?.lag.bytes ?? 0)
+    of(
+      'sidegate_redis_lag_seconds',
+      'Since the last record that was sent was written',
+      () => shipping()?.lag.seconds ?? 0,
+    )
     of('sidegate_redis_up', 'Whether Redis takes records', () => (shipping()?.connected === true ? 1 : 0))
   }
 

@@ -15,7 +15,7 @@ import { MeteredPolicy, MeteredRecord } from './meter.ts'
 import { Metrics } from './metrics.ts'
 import { startPolicy } from './policy.ts'
 import { serveProbes } from './probes.ts'
-import { closeRecords, openRecords } from './records.ts'
+import { closeRecords, openRecords, shippingStatus } from './records.ts'
 import { notReady, type Parts, type SidecarStatus, statusOf } from './status.ts'
 import { Targets } from './targets.ts'
 
@@ -116,8 +116,8 @@ async function openParts(
   opened: AsyncDisposableStack,
 ): Promise<Omit<Parts, 'weaknesses' | 'startedAt'>> {
   if (!(await testStaticReads())) log.warn('static read buffers do not work on this Node: reading plainly, and slower')
-  const records = await openRecords(configuration, log)
-  opened.defer(() => closeRecords(records))
+  const records = openRecords(configuration, log)
+  opened.defer(() => closeRecords(records, log))
   const engine = await startPolicy(configuration.policy, log)
   opened.defer(() => engine.close())
   const record = new MeteredRecord(records.journal)
@@ -127,7 +127,7 @@ async function openParts(
     listeners: () => targets.all.map(({ name, counts }) => [name, counts] as const),
     journal: () => records.journal.status,
     bundle: () => engine.status(),
-    shipping: () => records.shipping?.status() ?? null,
+    shipping: () => shippingStatus(records),
     ready: () => notReady({ engine, records }).length === 0,
   })
   const gate = new Gate(new MeteredPolicy(engine, (seconds) => metrics.timed(seconds)), record)

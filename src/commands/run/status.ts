@@ -5,7 +5,7 @@ import type { JournalStatus } from '../../record/journal.ts'
 import { VERSION } from '../version.ts'
 import type { MeteredRecord } from './meter.ts'
 import type { Metrics } from './metrics.ts'
-import type { Records, ShippingStatus } from './records.ts'
+import { type Records, type ShippingStatus, shippingStatus } from './records.ts'
 import type { Targets } from './targets.ts'
 
 export interface TargetStatus {
@@ -67,7 +67,7 @@ export function statusOf(parts: Parts, stopping: boolean): SidecarStatus {
     notReady: reasons,
     policy: engine.status(),
     record: records.journal.status,
-    shipping: records.shipping?.status() ?? null,
+    shipping: shippingStatus(records),
     targets: targetsOf(parts),
     weaknesses: weaknesses.map(({ path, code, message }) => ({ key: keyOf(path), code, message })),
   }

@@ -41,7 +41,9 @@ export class Targets {
     { gate, log, protocols }: { readonly gate: Gate; readonly log: Logger; readonly protocols: readonly Protocol[] },
   ): Promise<Targets> {
     const opened = new Targets()
-    const masks = maskMethods(keyFile === undefined ? MaskKey.random() : new MaskKey(Buffer.from(await readSecret(keyFile))))
+    const masks = maskMethods(
+      keyFile === undefined ? MaskKey.random() : new MaskKey(Buffer.from(await readSecret(keyFile))),
+    )
     const prepared: { config: TargetConfig; target: Target; log: Logger }[] = []
     try {
       for (const [name, settings] of Object.entries(targets)) {

@@ -34,7 +34,7 @@ function sources(overrides: Partial<Sources> = {}): Sources {
     listeners: () => [['db', { accepted: 9, refused: 4, active: 2, waiting: 1 }]],
     journal: () => journal,
     bundle: () => bundle,
-    shipping: () => ({ connected: false, lag: 3 }),
+    shipping: () => ({ connected: false, lag: { records: 3, bytes: 900, seconds: 1.5 } }),
     ready: () => true,
     ...overrides,
   }
@@ -100,6 +100,8 @@ t.test('a scrape shows every source, and the next one shows it anew without addi
     'sidegate_journal_bytes 1000',
     'sidegate_journal_lost_total 1',
     'sidegate_redis_lag_records 3',
+    'sidegate_redis_lag_bytes 900',
+    'sidegate_redis_lag_seconds 1.5',
     'sidegate_redis_up 0',
     'sidegate_bundle_info{revision="r1",mode="enforce",signed="true"} 1',
     'sidegate_policy_errors_total 2',

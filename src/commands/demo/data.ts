@@ -1,0 +1,34 @@
+/** A small shop: what the demo's agent works on. */
+
+export const DATABASE = 'shop'
+/** The role that the sidecar connects as; its password never leaves the sidecar. */
+export const ROLE = 'shop_app'
+
+export const SAMPLE = `
+CREATE TABLE customers (
+  id integer PRIMARY KEY,
+  name text NOT NULL,
+  email text NOT NULL,
+  ssn text NOT NULL,
+  city text NOT NULL
+);
+CREATE TABLE orders (
+  id integer PRIMARY KEY,
+  customer_id integer NOT NULL REFERENCES customers,
+  item text NOT NULL,
+  amount numeric(10,2) NOT NULL,
+  status text NOT NULL DEFAULT 'open'
+);
+INSERT INTO customers VALUES
+  (1, 'Ada Palmer', 'ada.palmer@example.com', '078-05-1120', 'Leeds'),
+  (2, 'Bao Tran', 'bao.tran@example.com', '219-09-9999', 'Hue'),
+  (3, 'Chidi Eze', 'chidi.eze@example.com', '457-55-5462', 'Enugu'),
+  (4, 'Dalia Haddad', 'dalia@example.org', '321-45-6780', 'Amman');
+INSERT INTO orders VALUES
+  (101, 1, 'telescope', 410.00, 'open'),
+  (102, 1, 'star chart', 24.90, 'sent'),
+  (103, 2, 'bicycle', 890.00, 'open'),
+  (104, 3, 'kettle', 39.00, 'open'),
+  (105, 4, 'violin strings', 17.50, 'sent'),
+  (106, 4, 'music stand', 62.00, 'open');
+`

@@ -1,0 +1,154 @@
+/** The demo as it is told: the stage, the scenes, the proof, and then it is yours. */
+import type { Client } from 'pg'
+import type { Paint } from '../../config/printout.ts'
+import { readJournal } from '../../record/reader.ts'
+import { paintFor } from '../terminal.ts'
+import { connect, describe, perform } from './agent.ts'
+import { DATABASE } from './data.ts'
+import { pageWidth, sideBySide, wrap } from './panels.ts'
+import { describeRecord, RecordReader } from './recorded.ts'
+import { type Scene, SCENES, type Step } from './scenes.ts'
+import { setStage, type Stage } from './stage.ts'
+
+interface Teller {
+  readonly paint: Paint
+  readonly width: number
+  say(...lines: readonly string[]): void
+}
+
+export async function demonstrate(port: number): Promise<void> {
+  const out = process.stdout
+  const teller: Teller = {
+    paint: paintFor(out),
+    width: pageWidth(out.isTTY ? out.columns : undefined),
+    say: (...lines) => void out.write(`${lines.join('\n')}\n`),
+  }
+  const { say, paint } = teller
+  const interrupted = interruption()
+  const started = performance.now()
+  say('', `${paint.bold('Sidegate')}  the gate in the sidecar`, '')
+  const stage = await setStage(port, (step) => say(paint.dim(`  starting ${step} …`)))
+  try {
+    const seconds = ((performance.now() - started) / 1_000).toFixed(1)
+    say(...introduction(stage, seconds, paint))
+    await Promise.race([play(stage, teller), interrupted])
+    if (process.stdin.isTTY && !interrupted.happened) await invite(stage, teller, interrupted)
+  } finally {
+    await stage.close()
+  }
+}
+
+/** Settles when someone wants the demo to end. A second time ends it at once. */
+function interruption(): Promise<void> & { happened: boolean } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const interrupted = Object.assign(promise, { happened: false })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (interrupted.happened) process.exit(1)
+      interrupted.happened = true
+      resolve()
+    })
+  }
+  return interrupted
+}
+
+function introduction({ database, port }: Stage, seconds: string, paint: Paint): string[] {
+  return [
+    paint.dim(`  ready in ${seconds} s`),
+    '',
+    `  agent ── ${paint.bold(`sidegate :${port}`)} ── ${database.version} :${database.port}`,
+    paint.dim('  no password     holds the password, reads every statement,'),
+    paint.dim('  of its own      asks the policy, writes it down, then forwards'),
+  ]
+}
+
+async function play(stage: Stage, teller: Teller): Promise<void> {
+  const client = await connect({ host: '127.0.0.1', port: stage.port, user: 'agent', database: DATABASE })
+  const records = new RecordReader(stage.journal)
+  try {
+    for (const [index, scene] of SCENES.entries()) await playScene(index + 1, scene, client, records, teller)
+  } finally {
+    await client.end()
+  }
+  await prove(stage, teller)
+}
+
+async function playScene(
+  number: number,
+  scene: Scene,
+  client: Client,
+  records: RecordReader,
+  teller: Teller,
+): Promise<void> {
+  const { paint, width, say } = teller
+  const title = `${number}  ${scene.title} `
+  say('', '', `${paint.bold(title)}${paint.dim('─'.repeat(Math.max(0, width - title.length)))}`)
+  say(...wrap(`   ${scene.about}`, width))
+  for (const step of scene.steps) await playStep(step, client, records, teller)
+}
+
+async function playStep(step: Step, client: Client, records: RecordReader, teller: Teller): Promise<void> {
+  const { paint, width, say } = teller
+  const { sql, values, thought } = step
+  const parameters =
+    values === undefined
+      ? ''
+      : paint.dim(`   ${values.map((value, index) => `$${index + 1} = ${String(value)}`).join(', ')}`)
+  say(
+    '',
+    `  ${paint.yellow('agent ▸')} ${paint.bold(sql)}${parameters}${thought === undefined ? '' : paint.dim(`   -- ${thought}`)}`,
+  )
+  const seen = await perform(client, step)
+  const recorded = await records.since()
+  say(
+    ...sideBySide(
+      { title: 'what the agent saw', lines: describe(seen, paint) },
+      { title: 'what was recorded', lines: recorded.flatMap((one) => describeRecord(one, paint)) },
+      width,
+      paint,
+    ),
+  )
+}
+
+/** Past the gate: what PostgreSQL itself says of all that. */
+async function prove({ ask }: Stage, { paint, say, width }: Teller): Promise<void> {
+  const [row] = await ask(
+    `SELECT (SELECT count(*)::int FROM customers) AS customers, (SELECT count(*)::int FROM orders) AS orders,
+            (SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM orders WHERE id IN (101, 104)) AS changed,
+            (SELECT count(*)::int FROM orders WHERE status = 'cancelled') AS cancelled`,
+  )
+  const title = 'And PostgreSQL itself says '
+  const { customers, orders, changed, cancelled } = row ?? {}
+  say('', '', `${paint.bold(title)}${paint.dim('─'.repeat(Math.max(0, width - title.length)))}`)
+  say(
+    `   ${String(customers)} customers and ${String(orders)} orders are there, ${String(cancelled)} of them cancelled.`,
+  )
+  say(`   What was permitted has happened: ${String(changed)}.`, '')
+}
+
+/** Stays up, and shows what is recorded while you try it. */
+async function invite(stage: Stage, { paint, say }: Teller, interrupted: Promise<void>): Promise<void> {
+  say(
+    '  Now you are the agent:',
+    '',
+    `    ${paint.bold(`psql -h 127.0.0.1 -p ${stage.port} -U agent ${DATABASE}`)}`,
+    '',
+    `  What you do appears here.  ${paint.dim(`Configuration: ${stage.configuration}`)}`,
+    paint.dim(`  More: sidegate run --check --config ${stage.configuration}`),
+    paint.dim('  Ctrl-C ends it and leaves nothing behind.'),
+    '',
+  )
+  const ending = new AbortController()
+  void interrupted.then(() => ending.abort())
+  const from = stage.sidecar.status().record.position + 1
+  for await (const { record } of readJournal(stage.journal, { from, follow: true, signal: ending.signal })) {
+    if (record.type !== 'decision') continue
+    const { refusal, verdict } = record.custom
+    const text = record.input.command.text.replace(/\s+/g, ' ').trim().slice(0, 80)
+    const word = verdict === 'refused' ? paint.red('refused  ') : paint.green('permitted')
+    say(
+      `  ${paint.dim(`#${record.seq}`)}  ${word}  ${text}${refusal === undefined ? '' : paint.red(`   ${refusal.code}`)}`,
+    )
+  }
+  say('')
+}

@@ -1,0 +1,63 @@
+/** What the demo's agent does, in order. */
+
+export interface Step {
+  readonly sql: string
+  readonly values?: readonly unknown[]
+  /** Said before it, in the agent's own words. */
+  readonly thought?: string
+}
+
+export interface Scene {
+  readonly title: string
+  readonly about: string
+  readonly steps: readonly Step[]
+}
+
+export const SCENES: readonly Scene[] = [
+  {
+    title: 'Reading is allowed',
+    about: 'An ordinary driver, an ordinary query, once as text and once prepared with a parameter.',
+    steps: [
+      { sql: 'SELECT name, city FROM customers ORDER BY id' },
+      { sql: 'SELECT item, amount, status FROM orders WHERE customer_id = $1', values: [4] },
+    ],
+  },
+  {
+    title: 'What is personal is masked',
+    about:
+      'The query runs as it is; the values never reach the agent. It knows that they are there, and not what they are.',
+    steps: [{ sql: 'SELECT id, name, email, ssn FROM customers ORDER BY id' }],
+  },
+  {
+    title: 'A write without WHERE is refused',
+    about: 'PostgreSQL would have changed every row. The refusal says what would be accepted instead.',
+    steps: [
+      { thought: 'order 104 is to be cancelled', sql: "UPDATE orders SET status = 'cancelled'" },
+      { thought: 'the hint says how', sql: "UPDATE orders SET status = 'cancelled' WHERE id = 104" },
+    ],
+  },
+  {
+    title: 'A DROP is refused, and the transaction goes on',
+    about: 'The connection lives, and what the driver is told of its transaction is what PostgreSQL itself would say.',
+    steps: [
+      { sql: 'BEGIN' },
+      { sql: "UPDATE orders SET status = 'sent' WHERE id = 101" },
+      { sql: 'SAVEPOINT before_cleanup' },
+      { thought: 'tidying up', sql: 'DROP TABLE customers' },
+      { sql: 'ROLLBACK TO SAVEPOINT before_cleanup' },
+      { sql: 'COMMIT' },
+    ],
+  },
+  {
+    title: 'Evasions are refused',
+    about:
+      'Statements are read by PostgreSQL’s own grammar, so what is hidden in comments, CTEs and code blocks is found.',
+    steps: [
+      { thought: 'behind a comment', sql: '/* SELECT */ DELETE /* just reading */ FROM orders' },
+      { thought: 'inside a CTE', sql: 'WITH gone AS (DELETE FROM orders RETURNING *) SELECT count(*) FROM gone' },
+      { thought: 'inside a code block', sql: "DO $$ BEGIN EXECUTE 'DR' || 'OP TABLE customers'; END $$" },
+      { thought: 'around the mask', sql: 'SELECT name, reverse(ssn) AS key FROM customers' },
+      { thought: 'by guessing', sql: "SELECT name FROM customers WHERE ssn LIKE '078%'" },
+    ],
+  },
+]
