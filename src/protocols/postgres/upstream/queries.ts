@@ -1,7 +1,7 @@
 /** A connection of Sidegate's own to the target, for what it asks itself: simple queries, text rows, one at a time. */
 import { NetError } from '../../../net/errors.ts'
 import { NONE, FRAME } from '../framing.ts'
-import { decodeDataRow, decodeErrorResponse } from '../messages/backend.ts'
+import { type BackendKeyData, decodeDataRow, decodeErrorResponse } from '../messages/backend.ts'
 import { encodeQuery, encodeTerminate } from '../messages/frontend.ts'
 import { BACKEND, BACKEND_NAMES } from '../messages/types.ts'
 import { ProtocolViolation } from '../messages/violation.ts'
@@ -31,6 +31,8 @@ export interface Queries {
   query(sql: string): Promise<(string | null)[][]>
   /** As reported when connecting: `server_version` and its like. */
   readonly parameters: ReadonlyMap<string, string>
+  /** By which a query of this connection can be cancelled. */
+  readonly key: BackendKeyData
   readonly closed: boolean
   close(): void
 }
@@ -86,6 +88,7 @@ export async function openQueries(config: UpstreamConfig, request: UpstreamReque
 
   return {
     parameters: upstream.parameters,
+    key: upstream.key,
     get closed() {
       return lost !== null || !leg.open
     },
