@@ -85,12 +85,15 @@ function join(body: Tree, site: Site, outer: Scope | null): FromItem {
   const lateral: Scope = { items: [...site.scope.items, left], parent: site.scope.parent }
   const right = fromItem(body['rarg'], { ...site, scope: lateral }, outer)
   const merged = mergedNames(body, left.columns, right.columns)
-  const columns = merge(merged, left.columns, right.columns)
+  const compares = merged.length > 0 || body['isNatural'] === true
+  const unclear = compares && (unnamed(left.columns) || unnamed(right.columns))
+  const columns = merge(merged, left.columns, right.columns, unclear)
   expression(body['quals'], { ...site, scope: { items: [left, right], parent: outer } }, 'a join condition')
   if ('alias' in body) return itemOf(aliased(tree(body['alias']), '', columns))
   const ranges = [...left.ranges, ...right.ranges]
   const using = text(tree(body['join_using_alias'])['aliasname'])
-  if (using !== null) ranges.push({ name: using, relation: null, columns: merge(merged, NO_COLUMNS, NO_COLUMNS) })
+  if (using !== null)
+    ranges.push({ name: using, relation: null, columns: merge(merged, NO_COLUMNS, NO_COLUMNS, unclear) })
   return { columns, ranges }
 }
 
@@ -98,7 +101,7 @@ function join(body: Tree, site: Site, outer: Scope | null): FromItem {
 function mergedNames(body: Tree, left: Columns, right: Columns): readonly string[] {
   const natural = body['isNatural'] === true
   const names = natural ? namesOf(left).filter((name) => namesOf(right).includes(name)) : strings(body['usingClause'])
-  const unclear = natural && (left.open || right.open)
+  const unclear = natural && (unnamed(left) || unnamed(right))
   for (const column of [...left.list, ...right.list]) {
     const mask = column.origin?.mask
     if (mask && (unclear || column.name === null || names.includes(column.name)))
@@ -107,16 +110,21 @@ function mergedNames(body: Tree, left: Columns, right: Columns): readonly string
   return names
 }
 
+/** A column of a name that is not known could be any. */
+function unnamed(columns: Columns): boolean {
+  return columns.open || columns.list.some(({ name }) => name === null)
+}
+
 function namesOf(columns: Columns): readonly string[] {
   return columns.list.flatMap(({ name }) => name ?? [])
 }
 
 /** A join's columns: merged ones first, then what is left of the left side, then of the right. */
-function merge(names: readonly string[], left: Columns, right: Columns): Columns {
+function merge(names: readonly string[], left: Columns, right: Columns, unclear: boolean): Columns {
   const rest = ({ name }: ScopeColumn): boolean => name === null || !names.includes(name)
   return {
     list: [...names.map((name) => ({ name, origin: null })), ...left.list.filter(rest), ...right.list.filter(rest)],
-    open: left.open || right.open,
+    open: left.open || right.open || unclear,
   }
 }
 
@@ -126,6 +134,9 @@ export function renamed(columns: Columns, names: readonly string[]): Columns {
   const mask = maskedColumn(columns)
   if (columns.open && mask !== null) throw masked(mask.column, 'a list of column aliases')
   if (columns.open) return { list: names.map((name) => ({ name, origin: null })), open: true }
-  const list = columns.list.map(({ name, origin }, index) => ({ name: names[index] ?? name, origin }))
+  const list = columns.list.map((column, index): ScopeColumn => {
+    const name = names[index]
+    return name === undefined ? column : { name, origin: column.origin }
+  })
   return { list, open: false }
 }

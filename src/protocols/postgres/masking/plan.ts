@@ -84,7 +84,8 @@ function planOf(columns: Columns, planning: Planning): MaskPlan {
   return { kind: 'mask', scrub: true, columns: columns.list.map(planned), names: [...names], guard }
 }
 
-function planned({ name, origin }: ScopeColumn): PlannedColumn {
+function planned({ name: known, origin, made }: ScopeColumn): PlannedColumn {
+  const name = made === true ? null : known
   if (origin === null) return { name, anchor: null, mask: null }
   return { name, anchor: { table: origin.table, attnum: origin.attnum }, mask: origin.mask }
 }

@@ -78,7 +78,7 @@ function setOperation(planning: Planning, body: Tree, outer: Scope | null, queri
     if (mask !== null) throw masked(mask.column, 'UNION, INTERSECT or EXCEPT')
   }
   const left = arms[0] ?? { list: [], open: true }
-  const columns = { list: left.list.map(({ name }) => ({ name, origin: null })), open: left.open }
+  const columns = { list: left.list.map((column) => ({ ...column, origin: null })), open: left.open }
   const scope: Scope = { items: [{ columns, ranges: [] }], parent: outer }
   const site: Site = { planning, scope, queries, query: select }
   sortItems(list(body['sortClause']), columns, site, 'ORDER BY')

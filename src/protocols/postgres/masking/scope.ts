@@ -14,6 +14,8 @@ export interface ScopeColumn {
   /** null: the server makes up a name that is not predicted. */
   readonly name: string | null
   readonly origin: Origin | null
+  /** The server has made up the name: it is looked up by it, and not checked for it. */
+  readonly made?: boolean
 }
 
 /** Columns in order. Open: there are others, at unknown places and of unknown names; none of these is masked. */

@@ -1,5 +1,6 @@
 /** Target lists: the columns that a query or RETURNING gives, and what ORDER BY and its like make of them. */
 import { expression, lastName, meaning, type Site, starColumns } from './expression.ts'
+import { madeUpName } from './naming.ts'
 import { because, masked, type Place } from './refusing.ts'
 import { type Columns, maskedColumn, maskedInSight, type ScopeColumn } from './scope.ts'
 import { integer, list, node, strings, text, type Tree } from './tree.ts'
@@ -29,7 +30,7 @@ function output(target: Tree, site: Site, place: Place): Columns {
   if (kind !== 'ColumnRef') {
     expression(target['val'], site, place)
     const expands = kind === 'A_Indirection' && node(list(body['indirection']).at(-1)).kind === 'A_Star'
-    return expands ? { list: [], open: true } : one(alias ?? madeUpName(kind, body), null)
+    return expands ? { list: [], open: true } : one(alias ?? madeUpName(target['val']), null, alias === null)
   }
   if (node(list(body['fields']).at(-1)).kind === 'A_Star') return star(body, site, place)
   const found = meaning(body, site)
@@ -40,8 +41,8 @@ function output(target: Tree, site: Site, place: Place): Columns {
   return one(alias ?? lastName(body), found.origin)
 }
 
-function one(name: string | null, origin: ScopeColumn['origin']): Columns {
-  return { list: [{ name, origin }], open: false }
+function one(name: string | null, origin: ScopeColumn['origin'], made = false): Columns {
+  return { list: [made ? { name, origin, made } : { name, origin }], open: false }
 }
 
 function star(body: Tree, site: Site, place: Place): Columns {
@@ -50,11 +51,6 @@ function star(body: Tree, site: Site, place: Place): Columns {
   const mask = maskedInSight(site.scope)
   if (mask !== null) throw masked(mask.column, place)
   return { list: [], open: true }
-}
-
-/** The server names a column by its function; other names that it makes up are not predicted. */
-function madeUpName(kind: string, body: Tree): string | null {
-  return kind === 'FuncCall' ? (strings(body['funcname']).at(-1) ?? null) : null
 }
 
 /**
