@@ -2,7 +2,7 @@
 import type { Logger } from 'pino'
 import { refusal } from '../../gate/refusal.ts'
 import type { Catalogue } from './catalogue.ts'
-import { CatalogueLoader } from './catalogue-temp.ts'
+import { CatalogueLoader } from './catalogue/loader.ts'
 import type { Analyses } from './relay/relay.ts'
 import { AnalysisCache } from './sql/cache.ts'
 import type { ParseLimits } from './sql/limits.ts'

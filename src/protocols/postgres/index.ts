@@ -22,18 +22,19 @@ async function prepare(config: PostgresTargetConfig, wiring: Wiring): Promise<Ta
     side: await prepareAgentSide(config, wiring),
     keys: new CancelKeys(),
     masks: wiring.masks,
-    database: ({ database, user }) => {
-      const known = databases.get(database)
+    database: (agent) => {
+      const { user, passwordFile } = credentialOf(config, agent.user)
+      // Which schemas of the search path a role may use differs from role to role.
+      const key = JSON.stringify([agent.database, user])
+      const known = databases.get(key)
       if (known !== undefined) return known
-      const made = databaseOf(database, user)
-      databases.set(database, made)
+      const made = databaseOf(agent.database, user, passwordFile)
+      databases.set(key, made)
       return made
     },
   }
 
-  /** Read with the credential of whoever comes first: what is read of the catalogs is the same for all. */
-  function databaseOf(database: string, agentUser: string): Database {
-    const { user, passwordFile } = credentialOf(config, agentUser)
+  function databaseOf(database: string, user: string, passwordFile: string | undefined): Database {
     const connect = () =>
       openQueries(config.upstream, {
         user,
