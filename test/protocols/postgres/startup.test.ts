@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import pg from 'pg'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
@@ -97,6 +98,29 @@ t.test('psql proves its own password by SCRAM, bound to our TLS channel, and a w
   t.match(wrong.stderr, /password authentication failed for user "agent"/)
   t.equal(wrong.stdout, '')
   t.match(gate.accepted[0], { encrypted: true, principal: { subject: 'agent', issuer: 'password' } })
+})
+
+t.test('psql sends a token as its password, inside TLS or on loopback and nowhere else', async (t) => {
+  const pair = await generateKeyPair('ES256')
+  const keys = { file: file('keys.json', JSON.stringify({ keys: [await exportJWK(pair.publicKey)] })) }
+  const demands = { issuer: 'https://issuer.test', audience: 'orders' }
+  const token = async (audience: string) =>
+    await new SignJWT({ sub: 'agent-7', iss: demands.issuer, aud: audience, act: { sub: 'planner' } })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setExpirationTime('1m')
+      .sign(pair.privateKey)
+  const gate = await relay(t, { agent: { authenticate: 'jwt', ...demands, keys, tls } })
+  for (const mode of [`verify-full sslrootcert=${ca}`, 'disable']) {
+    const found = await psql(gate.port, `user=a sslmode=${mode}`, undefined, { PGPASSWORD: await token('orders') })
+    t.equal(found.stdout, 'postgres|42\n', found.stderr)
+  }
+  t.match(gate.accepted[0], { principal: { subject: 'agent-7', chain: [{ subject: 'planner' }] } })
+  const other = await psql(gate.port, 'user=a sslmode=disable', undefined, { PGPASSWORD: await token('elsewhere') })
+  t.match(other.stderr, /token authentication failed for user "a": the token’s claim aud was not accepted/)
+  t.match(other.stderr, /DETAIL: {2}identity.invalid/)
+  const open = await relay(t, { agent: { authenticate: 'jwt', ...demands, keys } }, true)
+  const remote = await psql(open.port, 'user=a', undefined, { PGPASSWORD: await token('orders') })
+  t.match(remote.stderr, /a token may only be sent inside TLS/)
 })
 
 t.test('a user that is not known is asked and refused exactly like one that is', async (t) => {
