@@ -6,7 +6,7 @@ import { paintFor } from '../terminal.ts'
 import { connect, describe, perform } from './agent.ts'
 import { DATABASE } from './data.ts'
 import { pageWidth, sideBySide, wrap } from './panels.ts'
-import { describeRecord, RecordReader } from './recorded.ts'
+import { describeRecord, RecordReader, summarise } from './recorded.ts'
 import { type Scene, SCENES, type Step } from './scenes.ts'
 import { setStage, type Stage } from './stage.ts'
 
@@ -100,6 +100,10 @@ async function playStep(step: Step, client: Client, records: RecordReader, telle
   )
   const seen = await perform(client, step)
   const recorded = await records.since()
+  if (step.aside === true) {
+    say(`          ${describe(seen, paint).join('  ')}   ${summarise(recorded, paint)}`)
+    return
+  }
   say(
     ...sideBySide(
       { title: 'what the agent saw', lines: describe(seen, paint) },
@@ -114,7 +118,7 @@ async function playStep(step: Step, client: Client, records: RecordReader, telle
 async function prove({ ask }: Stage, { paint, say, width }: Teller): Promise<void> {
   const [row] = await ask(
     `SELECT (SELECT count(*)::int FROM customers) AS customers, (SELECT count(*)::int FROM orders) AS orders,
-            (SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM orders WHERE id IN (101, 104)) AS changed,
+            (SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM orders WHERE id IN (101, 103, 104)) AS changed,
             (SELECT count(*)::int FROM orders WHERE status = 'cancelled') AS cancelled`,
   )
   const title = 'And PostgreSQL itself says '

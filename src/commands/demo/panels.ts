@@ -51,7 +51,8 @@ export function wrap(text: string, width: number): string[] {
   // What is too long is seldom coloured; where it is, it loses its colours rather than be cut within one.
   const lines: string[] = []
   let rest = plain
-  const hanging = ' '.repeat(Math.min(/^ */.exec(plain)?.[0].length ?? 0, width >> 1))
+  // What goes on stands under where it began, behind a label such as `HINT    `.
+  const hanging = ' '.repeat(Math.min(/^(?:\S+ {2,}| *)/.exec(plain)?.[0].length ?? 0, width >> 1))
   while (rest.length > width) {
     const blank = rest.lastIndexOf(' ', width)
     const at = blank > hanging.length ? blank : width

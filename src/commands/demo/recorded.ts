@@ -53,15 +53,28 @@ export function describeRecord({ decision, outcome }: Recorded, paint: Paint): s
   const { seq, result, custom, input } = decision
   const refused = custom.verdict === 'refused'
   const verdict = refused ? paint.red('refused') : paint.green('permitted')
-  const lines = [`${paint.dim(`#${seq}`)}  ${paint.bold(input.command.action)}  ${verdict}`]
+  // A prepared statement is judged when it is parsed, and again with its parameters when it runs.
+  const phase = input.command.varying?.['phase'] === 'prepare' ? ' (prepare)' : ''
+  const lines = [`${paint.dim(`#${seq}`)}  ${input.command.action}${phase}  ${verdict}`]
   const reasons = refused && custom.refusal !== undefined ? [custom.refusal] : result.reasons
-  for (const { code, policy } of reasons) lines.push(`code     ${code}${policy === '' ? '' : paint.dim(`  ${policy}`)}`)
-  for (const mask of result.masks) {
-    if (!refused) lines.push(`mask     ${mask.column ?? mask.detector ?? mask.path ?? ''} → ${mask.with}`)
+  for (const { code, policy } of reasons) lines.push(`code    ${code}${policy === '' ? '' : paint.dim(`  ${policy}`)}`)
+  lines.push(...facts(decision).map((fact) => `found   ${fact}`))
+  if (outcome === null) return [...lines, paint.dim('it never reached PostgreSQL')]
+  for (const column of outcome.masked) {
+    const method = result.masks.find((mask) => mask.column === column)?.with ?? 'mask'
+    lines.push(`masked  ${column}${paint.dim(`  ${method}`)}`)
   }
-  lines.push(...facts(decision).map((fact) => `saw      ${fact}`))
-  lines.push(outcome === null ? paint.dim('it never reached PostgreSQL') : describeOutcome(outcome, paint))
-  return lines
+  return [...lines, describeOutcome(outcome, paint)]
+}
+
+/** In one line, for steps that need no more. */
+export function summarise(recorded: readonly Recorded[], paint: Paint): string {
+  return recorded
+    .map(({ decision: { seq, custom, result } }) => {
+      const code = custom.refusal?.code ?? result.reasons[0]?.code ?? ''
+      return `${paint.dim(`#${seq}`)} ${custom.verdict === 'refused' ? paint.red('refused') : paint.green('permitted')} ${code}`
+    })
+    .join(', ')
 }
 
 /** The facts that policy compared, for commands that it refused: what was found in the text. */
@@ -72,8 +85,7 @@ function facts({ custom, input }: DecisionRecord): string[] {
   return effects.length === 0 ? [] : [effects.join(', ')]
 }
 
-function describeOutcome({ seq, status, code, rows, duration, masked }: OutcomeRecord, paint: Paint): string {
-  const took = `${(duration / 1_000).toFixed(1)} ms`
-  const hidden = masked.length === 0 ? '' : `, masked ${masked.join(' and ')}`
-  return `${paint.dim(`#${seq}`)}  ${status} ${code}, ${rows} row${rows === 1 ? '' : 's'}${hidden}  ${paint.dim(took)}`
+function describeOutcome({ seq, status, code, rows, duration }: OutcomeRecord, paint: Paint): string {
+  const what = [status, code, rows === 0 ? '' : `${rows} row${rows === 1 ? '' : 's'}`].filter((part) => part !== '')
+  return `${paint.dim(`#${seq}`)}  ${what.join(', ')}  ${paint.dim(`${Math.round(duration / 1_000)} ms`)}`
 }

@@ -3,8 +3,10 @@
 export interface Step {
   readonly sql: string
   readonly values?: readonly unknown[]
-  /** Said before it, in the agent's own words. */
+  /** Said beside it, in the agent's own words. */
   readonly thought?: string
+  /** Told in one line: it only leads to the next. */
+  readonly aside?: true
 }
 
 export interface Scene {
@@ -40,12 +42,13 @@ export const SCENES: readonly Scene[] = [
     title: 'A DROP is refused, and the transaction goes on',
     about: 'The connection lives, and what the driver is told of its transaction is what PostgreSQL itself would say.',
     steps: [
-      { sql: 'BEGIN' },
-      { sql: "UPDATE orders SET status = 'sent' WHERE id = 101" },
-      { sql: 'SAVEPOINT before_cleanup' },
+      { sql: 'BEGIN', aside: true },
+      { sql: "UPDATE orders SET status = 'sent' WHERE id = 101", aside: true },
+      { sql: 'SAVEPOINT before_cleanup', aside: true },
       { thought: 'tidying up', sql: 'DROP TABLE customers' },
-      { sql: 'ROLLBACK TO SAVEPOINT before_cleanup' },
-      { sql: 'COMMIT' },
+      { sql: 'ROLLBACK TO SAVEPOINT before_cleanup', aside: true },
+      { sql: "UPDATE orders SET status = 'sent' WHERE id = 103", aside: true },
+      { sql: 'COMMIT', aside: true },
     ],
   },
   {
