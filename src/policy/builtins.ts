@@ -56,8 +56,6 @@ const isList = (value: Json | undefined): value is readonly Json[] => Array.isAr
 const texts = (value: Json | undefined): readonly string[] =>
   isList(value) ? value.map((item) => text(item)) : [text(value)]
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 const digest = (algorithm: string): Call => ({
   run: ([value]) => createHash(algorithm).update(text(value)).digest('hex'),
 })
@@ -156,7 +154,7 @@ export const HOST_BUILTINS: Builtins = new Map<string, Call>([
       run: ([value]) => {
         const source = text(value)
         if (!/^(?:[0-9a-fA-F]{2})*$/.test(source)) return fail('not hexadecimal')
-        return utf8.decode(Buffer.from(source, 'hex'))
+        return Buffer.from(source, 'hex').toString('utf8')
       },
     },
   ],

@@ -99,7 +99,7 @@ export class InputContract {
   }
 
   #checkShape({ protocol, action, text, detail }: Shape): CheckedShape {
-    const wrong = this.#check('command', { protocol, action, text, detail })
+    const wrong = this.#check('command', { protocol, action, text, detail: {} })
     const members = this.#details.get(protocol)
     if (wrong !== null || members === undefined) return { wrong, missing: [] }
     const missing = members.required.filter((key) => !Object.hasOwn(detail, key))

@@ -37,6 +37,7 @@ const decision = z
     record: z.enum(RECORD_LEVELS),
   })
   .refine(({ effect, reasons, approvals }) => {
+    // A denial may list what else it would take; what is allowed outright may not.
     if (effect === 'deny') return reasons.length > 0
     return effect === 'approve' ? approvals.length > 0 : approvals.length === 0
   })

@@ -115,6 +115,7 @@ export class Policy {
   #answerOf(decision: Decision): Answer {
     // The combiner says so when a rule yields something malformed: a failure, which no mode may pass over.
     const failed = decision.reasons.some(({ code }) => code === 'policy.invalid-decision')
+    if (failed) this.lastError = 'a rule gave an answer of the wrong form'
     return Object.freeze({ decision, revision: this.#revision, mode: this.#mode, failed })
   }
 }

@@ -56,8 +56,8 @@ class Sampler {
   value(schema: unknown, depth: number): Json {
     if (!isRecord(schema) || depth > MAX_DEPTH) return null
     if (schema['const'] !== undefined) return schema['const'] as Json
-    if (Array.isArray(schema['anyOf'])) return this.value(this.#pick(schema['anyOf']), depth + 1)
     if (Array.isArray(schema['enum'])) return this.#pick(schema['enum']) as Json
+    if (Array.isArray(schema['anyOf'])) return this.value(this.#pick(schema['anyOf']), depth + 1)
     const type = Array.isArray(schema['type']) ? this.#pick(schema['type']) : schema['type']
     switch (type) {
       case 'object':

@@ -16,6 +16,8 @@ interface Flags {
   readonly sharp: boolean
   readonly space: boolean
   readonly zero: boolean
+  /** `%#v`: as in Go's source. */
+  readonly goSyntax: boolean
   readonly width: number
   /** Null where none was given. */
   readonly precision: number | null
@@ -34,17 +36,17 @@ export function sprintf(format: string, terms: readonly Term[]): string {
     (whole: string, flags: string, width: string, dot, precision, verb: string) => {
       if (verb === '') return '%!(NOVERB)'
       if (verb === '%') return '%'
-      if (verb === '*' || verb === '[' || Number(width) > MAX_WIDTH || Number(precision ?? 0) > MAX_WIDTH) {
-        throw new RangeError(`sprintf: ${whole} is not supported`)
-      }
+      if (Number(width) > MAX_WIDTH) return '%!(BADWIDTH)'
+      if (Number(precision ?? 0) > MAX_WIDTH) return '%!(BADPREC)'
       const arg = args[next++]
       if (arg === undefined) return `%!${verb}(MISSING)`
       return directive(verb, arg, {
-        plus: flags.includes('+'),
+        plus: flags.includes('+') && verb !== 'v',
         minus: flags.includes('-'),
-        sharp: flags.includes('#'),
+        sharp: flags.includes('#') && verb !== 'v',
         space: flags.includes(' '),
         zero: flags.includes('0'),
+        goSyntax: flags.includes('#') && verb === 'v',
         width: Number(width),
         precision: dot === undefined ? null : Number(precision),
       })
@@ -72,30 +74,31 @@ const NO_FLAGS: Flags = {
   sharp: false,
   space: false,
   zero: false,
+  goSyntax: false,
   width: 0,
   precision: null,
 }
 
-function plain(arg: Argument): string {
-  return arg.type === '*big.Int' ? String(arg.value) : directive('v', arg, NO_FLAGS)
+function plain(arg: Argument, flags: Flags = NO_FLAGS): string {
+  return arg.type === '*big.Int' ? String(arg.value) : directive('v', arg, flags)
 }
 
 function directive(verb: string, arg: Argument, flags: Flags): string {
   if (verb === 'T') return pad(arg.type, flags)
   switch (arg.type) {
     case 'string':
-      return stringVerb(verb, arg.value, flags) ?? wrongVerb(verb, arg)
+      return stringVerb(verb, arg.value, flags) ?? wrongVerb(verb, arg, flags)
     case 'float64':
-      return floatVerb(verb, arg.value, flags) ?? wrongVerb(verb, arg)
+      return floatVerb(verb, arg.value, flags) ?? wrongVerb(verb, arg, flags)
     case '*big.Int':
       return integerVerb(verb, arg.value, flags, true) ?? `%!${verb}(big.Int=${arg.value})`
     case 'int64':
-      return integerVerb(verb, arg.value, flags, false) ?? wrongVerb(verb, arg)
+      return integerVerb(verb, arg.value, flags, false) ?? wrongVerb(verb, arg, flags)
   }
 }
 
-function wrongVerb(verb: string, arg: Argument): string {
-  return `%!${verb}(${arg.type}=${plain(arg)})`
+function wrongVerb(verb: string, arg: Argument, flags: Flags): string {
+  return `%!${verb}(${arg.type}=${plain(arg, flags)})`
 }
 
 function stringVerb(verb: string, value: string, flags: Flags): string | null {
@@ -103,7 +106,7 @@ function stringVerb(verb: string, value: string, flags: Flags): string | null {
   const cut = precision === null ? value : [...value].slice(0, precision).join('')
   switch (verb) {
     case 'v':
-      return pad(flags.sharp ? quote(value) : cut, flags)
+      return pad(flags.goSyntax ? quote(value) : cut, flags)
     case 's':
       return pad(cut, flags)
     case 'q':
@@ -196,19 +199,44 @@ function floatText(verb: string, value: number, precision: number | null): strin
   }
 }
 
-/** `toFixed` goes over to exponents at 1e21, and knows at most 100 digits. */
+/** `value × 10^places`, rounded to a whole number from the exact binary value, ties to even; `toFixed` rounds them up. */
+function scaled(value: number, places: number): bigint {
+  const bits = new DataView(new ArrayBuffer(8))
+  bits.setFloat64(0, value)
+  const raw = bits.getBigUint64(0)
+  const exponent = Number((raw >> 52n) & 0x7ffn)
+  const mantissa = (raw & 0xfffffffffffffn) | (exponent === 0 ? 0n : 1n << 52n)
+  const shift = Math.max(exponent, 1) - 1075
+  const numerator = mantissa * (places > 0 ? 10n ** BigInt(places) : 1n) * (shift > 0 ? 1n << BigInt(shift) : 1n)
+  const divisor = (places < 0 ? 10n ** BigInt(-places) : 1n) * (shift < 0 ? 1n << BigInt(-shift) : 1n)
+  const [quotient, twice] = [numerator / divisor, 2n * (numerator % divisor)]
+  return twice > divisor || (twice === divisor && quotient % 2n === 1n) ? quotient + 1n : quotient
+}
+
 function fixed(value: number, precision: number): string {
-  if (precision > 100) throw new RangeError('sprintf: a precision above 100 is not supported')
-  return value < 1e21 ? value.toFixed(precision) : `${BigInt(value)}${precision > 0 ? `.${'0'.repeat(precision)}` : ''}`
+  const digits = String(scaled(value, precision)).padStart(precision + 1, '0')
+  const point = digits.length - precision
+  return precision === 0 ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`
 }
 
 function exponential(value: number, precision: number | undefined): string {
-  if (precision !== undefined && precision > 100)
-    throw new RangeError('sprintf: a precision above 100 is not supported')
-  return value.toExponential(precision).replace(/e([+-])(\d)$/, 'e$10$2')
+  const [shortest = '', power = '0'] = value.toExponential().split('e')
+  if (precision === undefined) return `${shortest}e${exponentOf(Number(power))}`
+  let exponent = Number(power)
+  let digits = String(scaled(value, precision - exponent)).padEnd(precision + 1, '0')
+  if (digits.length > precision + 1) {
+    digits = digits.slice(0, -1)
+    exponent++
+  }
+  return `${digits.slice(0, 1)}${precision > 0 ? `.${digits.slice(1)}` : ''}e${exponentOf(exponent)}`
 }
 
-/** The shorter of the two notations; without a precision, exponents below -4 or from 21 on are written. */
+const exponentOf = (exponent: number) => (exponent < 0 ? '-' : '+') + String(Math.abs(exponent)).padStart(2, '0')
+
+/** What `strconv` takes for the precision when the shortest form is asked for. */
+const SHORTEST_THRESHOLD = 6
+
+/** With an exponent if that is below -4 or reaches the precision. */
 function general(value: number, precision: number | null): string {
   const digits = precision === null ? undefined : Math.max(precision, 1)
   const scientific = exponential(value, digits === undefined ? undefined : digits - 1)
@@ -216,7 +244,7 @@ function general(value: number, precision: number | null): string {
   const exponent = Number(exponentText)
   const significant = trimZeros(mantissa)
   const count = significant.replace('.', '').length
-  const threshold = digits === undefined ? 21 : digits > count && count >= exponent + 1 ? count : digits
+  const threshold = digits === undefined ? SHORTEST_THRESHOLD : digits > count && count >= exponent + 1 ? count : digits
   if (exponent < -4 || exponent >= threshold) return `${significant}e${exponentText}`
   return trimZeros(fixed(value, Math.max(0, count - 1 - exponent)))
 }

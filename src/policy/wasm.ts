@@ -82,7 +82,8 @@ export class Instance {
   readonly #exports: Exports
   readonly #entrypoint: number
   readonly #data: number
-  readonly #heap: number
+  /** Where the data ends, and each evaluation begins to write. */
+  #heap = 0
   readonly #calls: readonly (Call | undefined)[]
   #buffer: Latin1Buffer
   /** Where the input is written: all memory from the end of the data on. */
@@ -106,7 +107,7 @@ export class Instance {
     this.#data = this.#load(program.data)
     if (this.#data === 0) throw new BundleError('bundle.malformed', 'data.json cannot be loaded')
     this.#heap = exports.opa_heap_ptr_get()
-    this.#view()
+    this.#room = view(memory.buffer).subarray(this.#heap)
   }
 
   get memoryBytes(): number {
@@ -120,7 +121,7 @@ export class Instance {
     if (needed > this.#memory.buffer.byteLength) {
       this.#memory.grow(Math.ceil((needed - this.#memory.buffer.byteLength) / PAGE))
     }
-    if (this.#buffer.buffer !== this.#memory.buffer) this.#view()
+    this.#refresh()
     const { read, written } = encoder.encodeInto(input, this.#room)
     if (read !== input.length || written > MAX_INPUT_BYTES) {
       throw new EvaluationError('the input is larger than its limit')
@@ -128,15 +129,17 @@ export class Instance {
     this.#now = null
     const free = (this.#heap + written + 7) & ~7
     const address = this.#exports.opa_eval(0, this.#entrypoint, this.#data, this.#heap, written, free, 0)
-    if (this.#buffer.buffer !== this.#memory.buffer) this.#view()
+    this.#refresh()
     const end = this.#end(address)
     if (end - address > MAX_RESULT_BYTES) throw new EvaluationError('the result is larger than its limit')
     return this.#buffer.latin1Slice(address, end)
   }
 
-  #view(): void {
+  /** Memory that grew is another buffer, and all views of the old one are dead: of the host's and of a builtin's doing. */
+  #refresh(): void {
+    if (this.#buffer.buffer === this.#memory.buffer) return
     this.#buffer = view(this.#memory.buffer)
-    this.#room = new Uint8Array(this.#memory.buffer, this.#heap)
+    this.#room = this.#buffer.subarray(this.#heap)
   }
 
   #end(address: number): number {
@@ -146,7 +149,7 @@ export class Instance {
   }
 
   #text(address: number): string {
-    if (this.#buffer.buffer !== this.#memory.buffer) this.#buffer = view(this.#memory.buffer)
+    this.#refresh()
     return decoder.decode(this.#buffer.subarray(address, this.#end(address)))
   }
 

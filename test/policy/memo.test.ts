@@ -1,0 +1,139 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Json, JsonObject } from '../../src/gate/json.ts'
+import type { Answer } from '../../src/gate/ports.ts'
+import { Memo, memoPlan } from '../../src/policy/memo.ts'
+import { failure } from '../../src/policy/policy.ts'
+import { question, shape, subject } from './fixture.ts'
+
+const answer = (revision: string): Answer => ({ ...failure('policy.error', revision) })
+
+t.test(
+  'decisions are kept only where the policy reads nothing but the command and what is constant in a session',
+  async (t) => {
+    const plan = (inputPaths: string[][] | null, deterministic = true) => memoPlan({ inputPaths, deterministic })
+    t.strictSame(plan([]), { memoisable: true, varying: [] })
+    t.strictSame(plan([['command', 'action'], ['principal'], ['target', 'labels'], ['workload'], ['version']]), {
+      memoisable: true,
+      varying: [],
+    })
+    t.strictSame(
+      plan([
+        ['command', 'detail', 'parameters', '0'],
+        ['command', 'detail', 'phase'],
+      ]),
+      { memoisable: true, varying: ['parameters', 'phase'] },
+    )
+    t.strictSame(plan([['command', 'detail']]), { memoisable: true, varying: null })
+    t.strictSame(plan([['command']]), { memoisable: true, varying: null })
+    for (const path of [
+      ['session', 'usage', 'rows'],
+      ['session', 'sequence'],
+      ['session', 'id'],
+      ['session'],
+      ['approval'],
+      ['approval', 'by'],
+      ['unheard of'],
+      [],
+    ]) {
+      t.equal(plan([['command', 'action'], path]).memoisable, false, path.join('.'))
+    }
+    t.match(plan(null), { memoisable: false, why: /listed/ })
+    t.match(plan([], false), { memoisable: false, why: /builtin/ })
+  },
+)
+
+t.test(
+  'an answer is found again for the same shape, an equal context and equal values that the policy reads',
+  async (t) => {
+    const memo = new Memo(['parameters'])
+    const one = shape('select 1')
+    const kept = answer('kept')
+    memo.keep(question(one, { varying: { parameters: [1, { a: 'x' }], phase: 'execute' } }), kept)
+    t.equal(
+      memo.find(question(one, { varying: { phase: 'prepare', parameters: [1, { a: 'x' }] } })),
+      kept,
+      'phase is not read',
+    )
+    t.equal(
+      memo.find(question(one, { varying: { parameters: [1, { a: 'x' }] }, who: subject('alice') })),
+      kept,
+      'another session',
+    )
+    t.equal(memo.find(question(one, { varying: { parameters: [1, { a: 'y' }] } })), undefined)
+    t.equal(memo.find(question(one, { varying: { parameters: [1] } })), undefined)
+    t.equal(memo.find(question(one, { varying: {} })), undefined)
+    t.equal(memo.find(question(one, { varying: { parameters: [1, { a: 'x' }] }, who: subject('mallory') })), undefined)
+    t.equal(
+      memo.find(question(shape('select 1'), { varying: { parameters: [1, { a: 'x' }] } })),
+      undefined,
+      'another shape',
+    )
+  },
+)
+
+t.test('a value that its protocol changes afterwards does not change what was kept', async (t) => {
+  const memo = new Memo(null)
+  const one = shape('select 1')
+  const parameters: string[] = ['harmless']
+  memo.keep(question(one, { varying: { parameters } }), answer('allowed'))
+  parameters[0] = 'forbidden'
+  t.equal(memo.find(question(one, { varying: { parameters } })), undefined)
+})
+
+t.test('the memo answers exactly as a table of everything kept would, or does not know', async (t) => {
+  const values: fc.Arbitrary<Json> = fc.constantFrom<Json>(
+    0,
+    1,
+    '1',
+    '',
+    null,
+    true,
+    [],
+    {},
+    [1],
+    ['1'],
+    { a: 1 },
+    { a: 1, b: 2 },
+    { b: 2, a: 1 },
+    [[1]],
+    { a: [1] },
+  )
+  const varyings = fc.dictionary(fc.constantFrom('a', 'b', 'c'), values, {
+    noNullPrototype: true,
+  }) as fc.Arbitrary<JsonObject>
+  const shapes = [shape('x'), shape('y')]
+  const people = [subject('a'), subject('b'), subject('a')]
+  fc.assert(
+    fc.property(
+      fc.constantFrom<readonly string[] | null>(null, [], ['a'], ['a', 'c']),
+      fc.array(fc.tuple(fc.nat(1), fc.nat(2), varyings), { maxLength: 60 }),
+      (keys, steps) => {
+        const memo = new Memo(keys)
+        const table = new Map<string, Answer>()
+        return steps.every(([at, who, varying]) => {
+          const asked = question(shapes[at] ?? shape('z'), { varying, who: people[who] ?? subject() })
+          const read = keys === null ? byKey(varying) : keys.map((key) => [key, varying[key]])
+          const key = JSON.stringify([at, who % 2, read.map(([name, value]) => [name, sorted(value)])])
+          const found = memo.find(asked)
+          if (found !== undefined) return found === table.get(key)
+          const fresh = table.get(key) ?? answer(key)
+          table.set(key, fresh)
+          memo.keep(asked, fresh)
+          return memo.find(asked) === fresh
+        })
+      },
+    ),
+  )
+  t.pass('no counterexample')
+})
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value === undefined ? 'absent' : ['is', value]
+  return byKey(value).map(([key, member]) => [key, sorted(member)])
+}
+
+function byKey(value: object): [string, unknown][] {
+  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)) as [string, unknown][]
+}
