@@ -87,11 +87,6 @@ function truncate(walk: Walk, fields: Fields): void {
   }
 }
 
-/** What runs a prepared statement is judged with it (`combined`); alone it may be anything. */
-function executes(walk: Walk): void {
-  walk.facts.effects.add('unknown')
-}
-
 /** CREATE INDEX, CREATE STATISTICS: expressions over one relation. */
 function indexes(walk: Walk, fields: Fields): void {
   for (const names of list(fields['excludeOpNames'])) operator(walk, fieldsOf(names, 'List')?.['items'])
@@ -130,7 +125,8 @@ export const STATEMENTS = {
   UnlistenStmt: does('UnlistenStmt', ['listen']),
 
   PrepareStmt: does('PrepareStmt', ['prepare']),
-  ExecuteStmt: does('ExecuteStmt', ['prepare'], 'unknown', executes),
+  /** Its own effect only: what it runs by name is judged with it (compose.ts). */
+  ExecuteStmt: does('ExecuteStmt', ['prepare']),
   DeallocateStmt: does('DeallocateStmt', ['prepare']),
   DeclareCursorStmt: does('DeclareCursorStmt', ['cursor']),
   FetchStmt: does('FetchStmt', ['cursor']),

@@ -1,0 +1,109 @@
+/** What is asked of a server to know its names. Every answer is text; nothing of an agent's is ever part of a query. */
+
+/** What initdb has made; later objects are somebody's own, whatever schema they stand in. */
+export const FIRST_USER_OID = 16_384
+
+/** Relations that a query can name; indexes are known by name only, temporary ones are other sessions'. */
+const NAMED = `('r', 'p', 'v', 'm', 'f', 'S', 't', 'c')`
+/** Those of them whose columns are somebody's choice. */
+const WITH_COLUMNS = `('r', 'p', 'v', 'm', 'f', 'c')`
+const LASTING = `c.relpersistence <> 't'`
+
+/** The oldest transaction that is still running: what it and later ones write may not be seen yet. */
+export const HORIZON = `
+  SELECT (pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::numeric % 4294967296)::text`
+
+/**
+ * One row that is another one whenever a name may mean something else: how many rows each catalog has, and which
+ * transactions have written those that are not older than the horizon. Also what the role may use of the path: the
+ * server leaves other schemas out.
+ */
+export function probe(path: readonly string[], horizon: string): string {
+  if (!/^\d+$/.test(horizon)) throw new Error('a transaction id is a number')
+  const written = (from: string, key: string) =>
+    `(SELECT concat(count(*), ':', sum(${key} * (t.xmin::text::int8 % 1000003 + 7))
+        FILTER (WHERE pg_catalog.age(t.xmin) <= pg_catalog.age('${horizon}'::xid))) FROM ${from})`
+  return `SELECT ${[
+    written('pg_catalog.pg_namespace t', 't.oid::int8'),
+    written(`pg_catalog.pg_class t WHERE t.relpersistence <> 't' AND t.relkind IN ${NAMED}`, 't.oid::int8'),
+    written(
+      `pg_catalog.pg_attribute t JOIN pg_catalog.pg_class c ON c.oid = t.attrelid
+        WHERE t.attnum > 0 AND ${LASTING} AND c.relkind IN ${WITH_COLUMNS}`,
+      '(t.attrelid::int8 * 2000 + t.attnum)',
+    ),
+    written('pg_catalog.pg_inherits t', '(t.inhrelid::int8 + 3 * t.inhparent::int8)'),
+    written('pg_catalog.pg_rewrite t', 't.oid::int8'),
+    written('pg_catalog.pg_trigger t WHERE NOT t.tgisinternal', 't.oid::int8'),
+    written('pg_catalog.pg_proc t', 't.oid::int8'),
+    written('pg_catalog.pg_operator t', 't.oid::int8'),
+    written(`pg_catalog.pg_type t WHERE t.typtype <> 'c'`, 't.oid::int8'),
+    `(${searchPath(path)})`,
+  ].join(', ')}`
+}
+
+/** The schemas of the path that the role may use, in the path's order, as one JSON array. */
+export function searchPath(path: readonly string[]): string {
+  const names = path.map((name) => `'${name.replaceAll("'", "''")}'`).join(', ')
+  return `SELECT coalesce(json_agg(p.name ORDER BY p.at), '[]')::text
+    FROM unnest(ARRAY[${names}]::text[]) WITH ORDINALITY AS p (name, at)
+    JOIN pg_catalog.pg_namespace n ON n.nspname = p.name
+   WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE')`
+}
+
+export const VERSION = `SELECT pg_catalog.current_setting('server_version_num')`
+
+/** oid, schema, name, relkind */
+export const RELATIONS = `
+  SELECT c.oid, n.nspname, c.relname, c.relkind
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE ${LASTING} AND (c.relkind IN ${NAMED} OR c.oid >= ${FIRST_USER_OID}) ORDER BY c.oid`
+
+/** relation, name, number, type; by relation and number */
+export const COLUMNS = `
+  SELECT a.attrelid, a.attname, a.attnum, a.atttypid
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+   WHERE a.attnum > 0 AND NOT a.attisdropped AND ${LASTING} AND c.relkind IN ${WITH_COLUMNS}
+   ORDER BY a.attrelid, a.attnum`
+
+/** child, parent */
+export const INHERITANCE = `
+  SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno`
+
+/**
+ * relation, and one that its rules read. From the rules themselves: what they read of the system's own tables is in no
+ * pg_depend.
+ */
+export const RULE_READS = `
+  SELECT DISTINCT r.ev_class, m.found[1]
+    FROM pg_catalog.pg_rewrite r,
+         pg_catalog.regexp_matches(r.ev_action::text || r.ev_qual::text, ':relid ([0-9]+)', 'g') AS m (found)
+   WHERE m.found[1] <> '0' ORDER BY 1, 2`
+
+/** Relations that have rules besides a view's own. */
+export const RULED = `SELECT DISTINCT ev_class FROM pg_catalog.pg_rewrite WHERE ev_type <> '1' ORDER BY 1`
+
+/** Relations that have triggers of users; those of foreign keys are internal. */
+export const TRIGGERED = `
+  SELECT DISTINCT tgrelid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D' ORDER BY 1`
+
+/** Toast table, and its relation. */
+export const TOASTS = `
+  SELECT reltoastrelid, oid FROM pg_catalog.pg_class c WHERE reltoastrelid <> 0 AND ${LASTING} ORDER BY 1`
+
+/** oid, schema, name, arguments, defaults, variadic, returns a set, kind */
+export const FUNCTIONS = `
+  SELECT p.oid, n.nspname, p.proname, p.proargtypes::text, p.pronargdefaults, p.provariadic <> 0, p.proretset, p.prokind
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+   WHERE p.oid >= ${FIRST_USER_OID} ORDER BY p.oid`
+
+/** schema, name, function */
+export const OPERATORS = `
+  SELECT n.nspname, o.oprname, o.oprcode::oid
+    FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+   WHERE o.oid >= ${FIRST_USER_OID} AND o.oprcode <> 0 ORDER BY o.oid`
+
+/** oid, schema, name, type under a domain */
+export const TYPES = `
+  SELECT t.oid, n.nspname, t.typname, t.typbasetype
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+   WHERE n.nspname !~ '^pg_(temp|toast)' ORDER BY t.oid`

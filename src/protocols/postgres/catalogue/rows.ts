@@ -1,0 +1,183 @@
+/** Rows of the catalogs as what the catalogue says of them. */
+import type { Column, FunctionEntry, Relation, RelationKind, SystemClass } from '../catalogue.ts'
+import type { Builtins } from './builtins.ts'
+
+export type Rows = readonly (readonly (string | null)[])[]
+
+const KINDS: ReadonlyMap<string, RelationKind> = new Map([
+  ['r', 'table'],
+  ['p', 'partitioned'],
+  ['v', 'view'],
+  ['m', 'materialized-view'],
+  ['f', 'foreign'],
+  ['S', 'sequence'],
+  ['i', 'index'],
+  ['I', 'index'],
+  ['t', 'toast'],
+  ['c', 'composite'],
+])
+
+const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema'])
+
+const NO_OIDS: readonly number[] = Object.freeze([])
+const NO_COLUMNS: readonly Column[] = Object.freeze([])
+
+interface RelationRows {
+  readonly relations: Rows
+  readonly columns: Rows
+  readonly inheritance: Rows
+  readonly ruleReads: Rows
+  readonly ruled: Rows
+  readonly triggered: Rows
+  readonly toasts: Rows
+  readonly types: Rows
+}
+
+export function relationsOf(rows: RelationRows, builtins: Builtins): Relation[] {
+  const columns = columnsOf(rows.columns, domainsOf(rows.types))
+  const parents = pairs(rows.inheritance, 0, 1)
+  const children = pairs(rows.inheritance, 1, 0)
+  const reads = closure(merged(pairs(rows.ruleReads, 0, 1), pairs(rows.toasts, 0, 1)))
+  const ruled = oids(rows.ruled)
+  const triggered = oids(rows.triggered)
+  return rows.relations.map(([oidText, schema, name, relkind]) => {
+    const oid = Number(oidText)
+    const kind = KINDS.get(relkind ?? '') ?? 'table'
+    const system = systemOf(schema ?? '', name ?? '', kind, builtins)
+    return Object.freeze({
+      oid,
+      schema: schema ?? '',
+      name: name ?? '',
+      kind,
+      columns: columns.get(oid) ?? NO_COLUMNS,
+      parents: parents.get(oid) ?? NO_OIDS,
+      children: children.get(oid) ?? NO_OIDS,
+      reads: reads.get(oid) ?? NO_OIDS,
+      rules: ruled.has(oid),
+      triggers: triggered.has(oid),
+      ...(system === undefined ? {} : { system }),
+    })
+  })
+}
+
+/** Toast tables hold values under names that no policy has; what the data does not know of the system's own is the worst. */
+function systemOf(schema: string, name: string, kind: RelationKind, builtins: Builtins): SystemClass | undefined {
+  if (kind === 'toast') return 'secret'
+  return SYSTEM_SCHEMAS.has(schema) ? (builtins.relations.get(`${schema}.${name}`) ?? 'secret') : undefined
+}
+
+function columnsOf(rows: Rows, domains: ReadonlyMap<number, number>): ReadonlyMap<number, readonly Column[]> {
+  const byRelation = new Map<number, Column[]>()
+  for (const [relation, name, attnum, type] of rows) {
+    const typeOid = Number(type)
+    const column = Object.freeze({
+      name: name ?? '',
+      attnum: Number(attnum),
+      typeOid,
+      baseTypeOid: baseOf(typeOid, domains),
+    })
+    const columns = byRelation.get(Number(relation))
+    if (columns === undefined) byRelation.set(Number(relation), [column])
+    else columns.push(column)
+  }
+  return byRelation
+}
+
+function domainsOf(types: Rows): ReadonlyMap<number, number> {
+  const domains = new Map<number, number>()
+  for (const [oid, , , base] of types) if (base !== '0') domains.set(Number(oid), Number(base))
+  return domains
+}
+
+function baseOf(type: number, domains: ReadonlyMap<number, number>): number {
+  let base = type
+  for (let next = domains.get(base); next !== undefined; next = domains.get(base)) base = next
+  return base
+}
+
+function oids(rows: Rows): ReadonlySet<number> {
+  return new Set(rows.map(([oid]) => Number(oid)))
+}
+
+function pairs(rows: Rows, key: 0 | 1, value: 0 | 1): Map<number, number[]> {
+  const found = new Map<number, number[]>()
+  for (const row of rows) {
+    const of = Number(row[key])
+    const list = found.get(of)
+    if (list === undefined) found.set(of, [Number(row[value])])
+    else list.push(Number(row[value]))
+  }
+  return found
+}
+
+function merged(into: Map<number, number[]>, more: ReadonlyMap<number, readonly number[]>): Map<number, number[]> {
+  for (const [key, values] of more) into.set(key, [...(into.get(key) ?? []), ...values])
+  return into
+}
+
+/** Everything that is reached, without what it started from. */
+function closure(direct: ReadonlyMap<number, readonly number[]>): ReadonlyMap<number, readonly number[]> {
+  const all = new Map<number, readonly number[]>()
+  for (const start of direct.keys()) {
+    const seen = new Set<number>([start])
+    for (const oid of seen) for (const next of direct.get(oid) ?? NO_OIDS) seen.add(next)
+    seen.delete(start)
+    all.set(start, Object.freeze([...seen]))
+  }
+  return all
+}
+
+const FUNCTION_KINDS: ReadonlyMap<string, FunctionEntry['kind']> = new Map([
+  ['f', 'function'],
+  ['a', 'aggregate'],
+  ['w', 'window'],
+  ['p', 'procedure'],
+])
+
+/** Nobody has read what functions of users do. */
+export function functionsOf(rows: Rows): FunctionEntry[] {
+  return rows.map(([oid, schema, name, types, defaults, variadic, set, kind]) =>
+    Object.freeze({
+      oid: Number(oid),
+      schema: schema ?? '',
+      name: name ?? '',
+      arguments: Object.freeze((types ?? '') === '' ? [] : (types ?? '').split(' ').map(Number)),
+      variadic: variadic === 't',
+      defaults: Number(defaults),
+      returnsSet: set === 't',
+      kind: FUNCTION_KINDS.get(kind ?? '') ?? 'function',
+      class: 'unknown',
+    }),
+  )
+}
+
+/** An operator of users over one of the server's own functions is as good as that function. */
+export function operatorsOf(
+  rows: Rows,
+  functions: readonly FunctionEntry[],
+  builtins: Builtins,
+): { schema: string; name: string; function: FunctionEntry }[] {
+  const byOid = new Map(functions.map((entry) => [entry.oid, entry]))
+  return rows.map(([schema, name, oid]) => ({
+    schema: schema ?? '',
+    name: name ?? '',
+    function: byOid.get(Number(oid)) ?? builtins.functionsByOid.get(Number(oid)) ?? unknownFunction(Number(oid)),
+  }))
+}
+
+function unknownFunction(oid: number): FunctionEntry {
+  return {
+    oid,
+    schema: 'pg_catalog',
+    name: `oid ${oid}`,
+    arguments: [],
+    variadic: true,
+    returnsSet: false,
+    kind: 'function',
+    class: 'unknown',
+  }
+}
+
+export function typesOf(rows: Rows): { oid: number; schema: string; name: string }[] {
+  return rows.map(([oid, schema, name]) => ({ oid: Number(oid), schema: schema ?? '', name: name ?? '' }))
+}
