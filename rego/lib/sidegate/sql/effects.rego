@@ -61,6 +61,16 @@ reads if {
 }
 
 # METADATA
+# title: Only copies rows out, to the client
+# description: COPY … TO STDOUT of what `reads` would allow. To files and programs it is `unsafe_io`.
+copies_out if {
+	"copy-out" in _effects
+	count((_effects - {"copy-out", "select"}) - _housekeeping) == 0
+	_only_reading
+	_calm
+}
+
+# METADATA
 # title: Only reads these relations
 # description: A non-empty set of `schema.name`, quoted as in SQL where needed. Open relations of the system are free.
 reads_only(relations) if {
@@ -124,7 +134,7 @@ reads_from(relations) if {
 	count(_effects) > 0
 	not _opaque
 	count(relations) > 0
-	_relations_known
+	_everything_known
 	every relation in input.command.detail.relations {
 		_is_not_read_or_in(relation, relations)
 	}

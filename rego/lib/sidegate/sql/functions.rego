@@ -56,9 +56,14 @@ _has_only_functions(classes) if {
 
 # Functions about the session itself that change nothing anybody else could notice, or whose settings `_calm` judges.
 _session_functions := {
+	"currval",
 	"current_setting",
+	"lastval",
+	"pg_advisory_unlock_all",
 	"pg_backend_pid",
+	"pg_listening_channels",
 	"set_config",
+	"setseed",
 }
 
 # Nothing beyond the rows: functions are pure or about the session, settings harmless, nobody else's role.

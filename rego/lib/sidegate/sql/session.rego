@@ -74,26 +74,45 @@ limited_to(rows) if {
 	input.command.detail.limit <= rows
 }
 
-# What drivers and tools set when they connect. None changes what a name means, who acts, or what is parsed.
+# What drivers and tools set: how values are written, how queries are planned, how long things may take. Names, roles
+# and the reading of text are pinned by Sidegate, which refuses their change whatever policy says; saying again what is
+# pinned is common among drivers, and harmless.
 _harmless_settings := {
 	"application_name",
+	"array_nulls",
 	"bytea_output",
+	"client_encoding",
 	"client_min_messages",
 	"datestyle",
+	"default_text_search_config",
 	"default_transaction_deferrable",
 	"default_transaction_isolation",
 	"default_transaction_read_only",
 	"extra_float_digits",
+	"geqo",
 	"idle_in_transaction_session_timeout",
 	"idle_session_timeout",
 	"intervalstyle",
+	"jit",
+	"lc_monetary",
+	"lc_numeric",
+	"lc_time",
 	"lock_timeout",
+	"plan_cache_mode",
+	"quote_all_identifiers",
+	"row_security",
+	"search_path",
+	"standard_conforming_strings",
 	"statement_timeout",
+	"synchronize_seqscans",
 	"timezone",
+	"timezone_abbreviations",
 	"transaction_deferrable",
 	"transaction_isolation",
 	"transaction_read_only",
 	"transaction_timeout",
+	"xmlbinary",
+	"xmloption",
 }
 
 _settings_known if {
@@ -120,15 +139,9 @@ _is_harmless(setting) if {
 	setting.name in _harmless_settings
 }
 
-# Pinned by Sidegate: saying again what holds anyway changes nothing.
+# RESET goes back to what the session was started with, which Sidegate chose.
 _is_harmless(setting) if {
 	setting.scope in {"transaction", "session"}
-	setting.name == "client_encoding"
-	lower(setting.value) in {"utf8", "utf-8", "unicode"}
-}
-
-_is_harmless(setting) if {
-	setting.scope in {"transaction", "session"}
-	setting.name == "standard_conforming_strings"
-	lower(setting.value) in {"on", "true", "1"}
+	setting.known == true
+	setting.value == null
 }

@@ -1,0 +1,13 @@
+# METADATA
+# title: Personal data
+# description: Columns that agents see masked, whoever asks and whatever allows the statement.
+package policy.personal_data
+
+# Column and method: deny, null, redact, hash or partial. Change this to yours; a column that does not exist refuses
+# every statement that its relation takes part in, since the mask would hide nothing.
+_columns := {
+	["public.customers.email", "partial"],
+	["public.customers.ssn", "redact"],
+}
+
+mask contains {"column": column, "with": method} if some [column, method] in _columns

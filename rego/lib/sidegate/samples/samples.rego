@@ -1,0 +1,75 @@
+# METADATA
+# title: Inputs for tests
+# description: |
+#   A policy input has every key. `input as samples.postgres({"effects": ["select"]})` says what a test is about, and
+#   leaves the rest to what is most ordinary.
+package sidegate.samples
+
+# METADATA
+# title: A PostgreSQL statement with these facts
+postgres(detail) := object.union(_input, {"command": {
+	"action": _action(detail),
+	"detail": detail,
+}})
+
+# METADATA
+# title: A relation of the user's, as `detail.relations` has it
+relation(schema, name, access, columns) := {
+	"schema": schema,
+	"name": name,
+	"access": access,
+	"columns": columns,
+	"system": null,
+	"kind": "table",
+}
+
+# METADATA
+# title: A relation of the system's
+system_relation(name, class) := {
+	"schema": "pg_catalog",
+	"name": name,
+	"access": "read",
+	"columns": ["*"],
+	"system": class,
+	"kind": "table",
+}
+
+# METADATA
+# title: A builtin function of that class
+builtin(name, class) := {"schema": "pg_catalog", "name": name, "class": class}
+
+# METADATA
+# title: A setting that is changed for the session
+setting(name, value) := {"name": name, "value": value, "scope": "session", "known": true}
+
+_action(detail) := action if {
+	action := detail.effects[0]
+} else := "empty"
+
+_input := {
+	"version": 1,
+	"command": {
+		"protocol": "postgres",
+		"action": "empty",
+		"text": "",
+		"detail": {
+			"effects": [],
+			"relations": [],
+			"functions": [],
+			"where": null,
+			"limit": null,
+			"parameters": [],
+			"settings": [],
+			"role": null,
+			"transaction": "idle",
+			"phase": "execute",
+			"statement": {"index": 1, "of": 1},
+			"readsOnly": true,
+		},
+	},
+	"principal": {"subject": "agent", "issuer": "", "groups": [], "claims": {}, "chain": []},
+	"workload": {"namespace": "", "pod": "", "serviceAccount": "", "labels": {}},
+	"target": {"name": "orders-db", "protocol": "postgres", "host": "localhost", "port": 5432, "labels": {}},
+	"session": {"id": "s", "sequence": 1, "usage": {"commands": 1, "rows": 0, "bytes": 0, "denied": 0}},
+	"approval": null,
+}
