@@ -288,7 +288,12 @@ export class Journal implements RecordPort {
 
   #lose(): Position {
     this.#lost++
-    this.#gap ??= { first: 0, last: 0, lost: 0, error: this.#full ? 'spool-full' : errnoOf(this.#failure?.cause) }
+    this.#gap ??= {
+      first: 0,
+      last: 0,
+      lost: 0,
+      error: this.#failure === null ? 'spool-full' : errnoOf(this.#failure.cause),
+    }
     this.#gap.lost++
     return 0
   }
