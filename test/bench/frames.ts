@@ -1,8 +1,7 @@
 /** How fast a server's stream is split: small DataRows, as runs (pass through) and one by one (masked). */
 import { bench, do_not_optimize, run } from 'mitata'
 import { FRAME, FrameReader, NONE, RUN } from '../../src/protocols/postgres/framing.ts'
-import { decodeBind, encodeBind } from '../../src/protocols/postgres/messages/frontend.ts'
-import { decodeDataRow, encodeDataRow } from '../../src/protocols/postgres/messages/backend.ts'
+import { decodeBind, decodeDataRow, encodeBind, encodeDataRow } from '../../src/protocols/postgres/messages.ts'
 import { BACKEND, backendTable } from '../../src/protocols/postgres/messages/types.ts'
 
 const CHUNK = 65_536

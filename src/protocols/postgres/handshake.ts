@@ -19,6 +19,8 @@ const OVERRUN = 'overrun'
 
 export class Handshake implements Handlers {
   readonly reader: FrameReader
+  /** Told once when the handshake cannot go on: the peer left, or the time is up. */
+  ended: (because: Error) => void = () => {}
   #leg: Leg | null = null
   #received = 0
   /** Bytes that came before anything asked for frames: only the first byte tells TLS from a packet. */
@@ -50,8 +52,10 @@ export class Handshake implements Handlers {
 
   /** Ends everything that waits, when the time is up or the session is not wanted any more. */
   give(up: Error): void {
+    const first = this.#ended === null
     this.#ended ??= up
     this.#notify()
+    if (first) this.ended(up)
   }
 
   /** Nothing that came is unread: TLS may only begin then. */

@@ -21,7 +21,7 @@ import {
   encodeNegotiateProtocolVersion,
   encodeParameterStatus,
   encodeReadyForQuery,
-} from './messages/backend.ts'
+} from './messages/backend-writing.ts'
 import { type CancelRequest, decodeStartup, STARTUP_PACKET, type StartupMessage } from './messages/startup.ts'
 import { AUTHENTICATION_TABLE, frontendTable } from './messages/types.ts'
 import { ProtocolViolation } from './messages/violation.ts'
@@ -58,7 +58,7 @@ export interface AcceptedSession extends StartupRequest {
   readonly handshake: Handshake
   readonly leg: Leg
   readonly reader: FrameReader
-  /** Aborts when the handshake has taken too long, or the sidecar wants the session to end. */
+  /** Aborts when the handshake has taken too long, the agent has left, or the sidecar wants the session to end. */
   readonly signal: AbortSignal
   /** Calls the deadline off. {@link welcome} and {@link dismiss} do it themselves. */
   readonly settled: () => void
@@ -195,13 +195,12 @@ function permitted(config: PostgresTargetConfig, { user, database }: StartupRequ
 /** One deadline for all that comes before ReadyForQuery, the target's part included. */
 function timed(connection: Connection, config: PostgresTargetConfig, handshake: Handshake) {
   const controller = new AbortController()
-  const end = (error: Error) => {
-    handshake.give(error)
-    controller.abort(error)
-  }
-  const late = () => end(new ConnectionRefused('session.limit', '57014', 'connecting took too long and was ended'))
+  // An agent that leaves while the target is being reached takes that attempt with it.
+  handshake.ended = (because) => controller.abort(because)
+  const late = () =>
+    handshake.give(new ConnectionRefused('session.limit', '57014', 'connecting took too long and was ended'))
   const cancel = deadline(config.limits.handshake, late)
-  const aborted = () => end(new ConnectionRefused('session.limit', '57P01', 'the sidecar is shutting down'))
+  const aborted = () => handshake.give(new ConnectionRefused('session.limit', '57P01', 'the sidecar is shutting down'))
   if (connection.signal.aborted) aborted()
   else connection.signal.addEventListener('abort', aborted, { once: true })
   const settled = () => {

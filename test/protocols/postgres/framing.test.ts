@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { FRAME, FrameReader, NONE, PIECE, RUN } from '../../../src/protocols/postgres/framing.ts'
-import { encodeCopyData, encodeQuery, encodeSync } from '../../../src/protocols/postgres/messages/frontend.ts'
+import { encodeCopyData, encodeQuery, encodeSync } from '../../../src/protocols/postgres/messages/frontend-writing.ts'
 import { encodeStartup, PROTOCOL_3_0, STARTUP_PACKET } from '../../../src/protocols/postgres/messages/startup.ts'
 import { BACKEND, backendTable, frontendTable } from '../../../src/protocols/postgres/messages/types.ts'
 
@@ -184,6 +184,20 @@ t.test('a start-up packet longer than the limit is refused at its length', async
   const reader = new FrameReader(frontendTable(LARGE))
   reader.feed(Buffer.from([0, 0, 0x27, 0x11]))
   t.throws(() => reader.nextPacket(STARTUP_PACKET), { code: 'protocol.violation' })
+})
+
+t.test('what was not read yet outlives its memory once it is kept', async (t) => {
+  const memory = Buffer.concat([encodeSync(), encodeQuery('SELECT 1'), encodeSync().subarray(0, 3)])
+  const reader = new FrameReader(frontendTable(LARGE))
+  reader.feed(memory)
+  t.equal(reader.next(), FRAME)
+  reader.keep()
+  memory.fill(0xff)
+  reader.feed(encodeSync().subarray(3))
+  t.equal(reader.next(), FRAME)
+  t.strictSame(reader.buffer.subarray(reader.start, reader.end), encodeQuery('SELECT 1'))
+  t.equal(reader.next(), FRAME)
+  t.ok(reader.clean)
 })
 
 t.test('arbitrary bytes are split or refused, and nothing else happens', async (t) => {

@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import pg from 'pg'
 import postgres from 'postgres'
@@ -361,6 +364,51 @@ t.test('an agent that says nothing is let go when its time is up', async (t) => 
   slow.send(startup({}).subarray(0, 7))
   t.match(await slow.error(), { C: '57014' })
   await slow.closed()
+})
+
+t.test('whatever an agent sends first, it is refused or let go, and the next one is served', async (t) => {
+  const gate = await relay(t, { agent: { authenticate: 'password', users, tls }, limits: { handshake: '2s' } })
+  const pieces = fc.constantFrom<Uint8Array>(
+    encodeSSLRequest(),
+    encodeGSSENCRequest(),
+    startup({}),
+    startup({ x: 'y' }),
+    encodePassword('x'),
+    encodeQuery('SELECT 1'),
+    encodeCancelRequest(1, Buffer.alloc(4)),
+    Buffer.from([0x16, 3, 1, 0, 5]),
+  )
+  const script = fc.array(fc.oneof(pieces, fc.uint8Array({ maxLength: 30 })), { maxLength: 5 })
+  await fc.assert(
+    fc.asyncProperty(script, async (parts) => {
+      const client = await RawClient.open(gate.port)
+      client.send(...parts)
+      client.socket.end()
+      await client.closed()
+      client.destroy()
+    }),
+    { numRuns: 60 },
+  )
+  t.notOk(gate.accepted.some((one) => one.kind === 'session'))
+  t.strictSame(gate.failures, [])
+  const found = await psql(gate.port, 'user=agent sslmode=disable', undefined, { PGPASSWORD: 'agent-secret' })
+  t.equal(found.stdout, 'postgres|42\n')
+})
+
+t.test('an agent that leaves while the target is being reached ends that attempt', async (t) => {
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const gate = await relay(t, { upstream: { ...upstream, port } })
+  const arrival = once(silent, 'connection')
+  const client = await raw(t, gate)
+  client.send(startup({}))
+  const [socket] = (await arrival) as [Socket]
+  const gone = once(socket.on('error', () => {}).resume(), 'close')
+  client.destroy()
+  await gone
+  t.match(gate.failures, [{ code: 'upstream.unavailable' }])
+  silent.close()
 })
 
 t.test('a start-up packet may come byte by byte, and a query right behind it is not lost', async (t) => {

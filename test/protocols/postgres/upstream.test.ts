@@ -166,6 +166,18 @@ t.test('protocol 3.2 gives a longer cancel key, which cancels', async (t) => {
   upstream.leg.destroy()
 })
 
+t.test('a server that speaks 3.0 only is used all the same when 3.2 is asked for', async (t) => {
+  const older = await startPostgres({ version: 15, tls: authority.issue() })
+  t.teardown(async () => await older.stop())
+  const asked = request(older.user, older.password, { protocol: 0x00030002 })
+  const upstream = await connectUpstream(config({ port: older.port }), asked)
+  t.equal(upstream.key.secret.length, 4)
+  t.notOk(upstream.parameters.has('search_path'), 'this version does not report it')
+  upstream.leg.destroy()
+  const path = await ask(config({ port: older.port }), asked, 'SHOW search_path')
+  t.strictSame(path, [['"public", "pg_temp"']])
+})
+
 t.test('a cancel goes through TLS to the backend that it names', async (t) => {
   const queries = await openQueries(config(), request(server.user, server.password))
   const [[pid] = []] = await queries.query('SELECT pg_backend_pid()')

@@ -14,7 +14,7 @@ export function targetError(buffer: Buffer, start: number, end: number, database
   if (sqlstate === '3D000') {
     return new ConnectionRefused('upstream.rejected', '3D000', `database "${database}" does not exist`, { cause })
   }
-  if (sqlstate.startsWith('28')) {
+  if (/^28[0-9A-Z]{3}$/.test(sqlstate)) {
     return new ConnectionRefused(
       'upstream.rejected',
       '08004',
@@ -22,18 +22,15 @@ export function targetError(buffer: Buffer, start: number, end: number, database
       { cause },
     )
   }
-  if (sqlstate.startsWith('22') || sqlstate.startsWith('42')) {
-    return new ConnectionRefused(
-      'upstream.rejected',
-      /^[0-9A-Z]{5}$/.test(sqlstate) ? sqlstate : '08004',
-      'the target did not accept a setting of the connection',
-      { cause },
-    )
+  if (/^(22|42)[0-9A-Z]{3}$/.test(sqlstate)) {
+    const message = 'the target did not accept a setting of the connection'
+    return new ConnectionRefused('upstream.rejected', sqlstate, message, { cause })
   }
-  const code = sqlstate.startsWith('53') || sqlstate.startsWith('57') ? sqlstate : '08004'
-  const busy = /^(53|57)[0-9A-Z]{3}$/.test(code)
-  const message = busy ? 'the target takes no connections at the moment' : 'the target refused the connection'
-  return new ConnectionRefused('upstream.unavailable', busy ? code : '08004', message, { cause })
+  if (/^(53|57)[0-9A-Z]{3}$/.test(sqlstate)) {
+    const message = 'the target takes no connections at the moment'
+    return new ConnectionRefused('upstream.unavailable', sqlstate, message, { cause })
+  }
+  return new ConnectionRefused('upstream.unavailable', '08004', 'the target refused the connection', { cause })
 }
 
 /** What went wrong on the way to the target, as the agent is told it. */

@@ -2,7 +2,7 @@
 import { NetError } from '../../../net/errors.ts'
 import { NONE, FRAME } from '../framing.ts'
 import { type BackendKeyData, decodeDataRow, decodeErrorResponse } from '../messages/backend.ts'
-import { encodeQuery, encodeTerminate } from '../messages/frontend.ts'
+import { encodeQuery, encodeTerminate } from '../messages/frontend-writing.ts'
 import { BACKEND, BACKEND_NAMES } from '../messages/types.ts'
 import { ProtocolViolation } from '../messages/violation.ts'
 import { connectUpstream, type UpstreamRequest } from '../upstream.ts'

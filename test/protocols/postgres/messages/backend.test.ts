@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { parse } from 'pg-protocol'
 import { Readable } from 'node:stream'
 import t from 'tap'
-import * as backend from '../../../../src/protocols/postgres/messages/backend.ts'
+import * as backend from '../../../../src/protocols/postgres/messages.ts'
 import type { Format } from '../../../../src/protocols/postgres/messages/frontend.ts'
 
 const text = fc.string({ unit: 'grapheme' }).map((value) => value.replaceAll('\0', ''))

@@ -10,7 +10,7 @@ import {
   type Format,
   formatOf,
   type FrontendMessage,
-} from '../../../../src/protocols/postgres/messages/frontend.ts'
+} from '../../../../src/protocols/postgres/messages.ts'
 
 const text = fc.string({ unit: 'grapheme' }).map((value) => value.replaceAll('\0', ''))
 const value = fc.option(fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes)))
