@@ -13,7 +13,10 @@ export interface CellMask {
   readonly text: TextMask | null
 }
 
-/** Regions are cut from slabs of this size and never written again, so a socket may hold on to them. */
+/**
+ * Regions are cut from slabs of this size, one after the other, for all results. What was handed over is never written
+ * again, so a socket may hold on to it.
+ */
 const SLAB = 1024 ** 2
 /** Below this a loop is faster than a call. */
 const SHORT_COPY = 48
@@ -21,7 +24,24 @@ const SHORT_COPY = 48
 const DATA_ROW = 0x44
 const HEADER = 7
 const LENGTH = 4
-const NO_BYTES = Buffer.alloc(0)
+
+class Output {
+  slab: Buffer = Buffer.alloc(0)
+  at = 0
+
+  /** Makes room for more, taking along what a run has written so far. Returns where that begins. */
+  reserve(written: number, room: number): number {
+    const begin = this.at - written
+    if (this.at + room <= this.slab.length) return begin
+    const slab = Buffer.allocUnsafeSlow(Math.max(SLAB, 2 * written + room))
+    this.slab.copy(slab, 0, begin, this.at)
+    this.slab = slab
+    this.at = written
+    return 0
+  }
+}
+
+const output = new Output()
 
 /** Replaces values of one result's rows. One for each execution; it keeps nothing of the rows. */
 export class RowMasker {
@@ -35,8 +55,6 @@ export class RowMasker {
   readonly #depth: number
   /** How many bytes a row can grow by. */
   readonly #growth: number
-  #slab: Buffer = NO_BYTES
-  #at = 0
 
   constructor(cells: readonly (CellMask | null)[]) {
     this.#cells = cells
@@ -51,16 +69,15 @@ export class RowMasker {
    */
   rewrite(frames: Buffer, start: number, end: number): Buffer {
     if (this.passive) return frames.subarray(start, end)
-    this.#reserve(0, end - start + this.#growth)
-    let begin = this.#at
+    let begin = output.reserve(0, end - start + this.#growth)
     for (let at = start; at < end;) {
       const next = rowEnd(frames, at, end)
       const room = next - at + this.#growth
-      if (this.#at + room > this.#slab.length) begin = this.#reserve(this.#at - begin, room + (end - next))
+      if (output.at + room > output.slab.length) begin = output.reserve(output.at - begin, room + (end - next))
       this.#row(frames, at, next)
       at = next
     }
-    return this.#slab.subarray(begin, this.#at)
+    return output.slab.subarray(begin, output.at)
   }
 
   /** Rewrites one whole DataRow message. */
@@ -68,20 +85,9 @@ export class RowMasker {
     return this.rewrite(frame, 0, frame.length)
   }
 
-  /** Makes room for more, taking along what this run has written so far. Returns where that begins. */
-  #reserve(written: number, room: number): number {
-    const begin = this.#at - written
-    if (this.#at + room <= this.#slab.length) return begin
-    const slab = Buffer.allocUnsafeSlow(Math.max(SLAB, 2 * written + room))
-    this.#slab.copy(slab, 0, begin, this.#at)
-    this.#slab = slab
-    this.#at = written
-    return 0
-  }
-
   #row(frames: Buffer, start: number, end: number): void {
-    const out = this.#slab
-    const row = this.#at
+    const out = output.slab
+    const row = output.at
     if (int16(frames, start + 5) !== this.#cells.length)
       throw new RowError('a row has other columns than its description')
     let copied = start
@@ -102,7 +108,7 @@ export class RowMasker {
     }
     to = copy(frames, copied, end, out, to)
     putInt32(out, row + 1, to - row - 1)
-    this.#at = to
+    output.at = to
   }
 }
 

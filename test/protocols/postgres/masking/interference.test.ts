@@ -11,6 +11,7 @@ import { catalogueFrom, maskOf, statementOf } from './sketch.ts'
 import { Generator } from './sql.ts'
 import { viewOf, Wire } from './wire.ts'
 
+/** More of them, for a longer look: MASKING_RUNS=50000. */
 const RUNS = Number(process.env['MASKING_RUNS'] ?? 1_500)
 
 /** `secret` is an SQL expression over `i` that gives the i-th row's masked value. */
@@ -52,7 +53,7 @@ const masks = compileMasks([maskOf('public.customers.ssn'), maskOf('public.event
 const wires = await Promise.all(['one', 'other'].map((database) => Wire.open(server.port, server.user, database)))
 t.teardown(() => wires.forEach((wire) => wire.close()))
 
-t.test('what an agent sees never depends on a masked value', async (t) => {
+t.test('what an agent sees never depends on a masked value', { timeout: 120_000 }, async (t) => {
   const counts = { refuse: 0, clear: 0, mask: 0, failed: 0, rows: 0 }
   await fc.assert(
     fc.asyncProperty(fc.integer(), async (seed) => {
