@@ -72,7 +72,7 @@ function policyLines({ policy }: SidecarStatus, paint: Paint): string[] {
   const { active_revision: revision, signed, mode, last_successful_activation: at, code, message } = policy
   const lines = [
     [
-      `policy   ${at === null ? paint.red('none is active') : `revision ${revision || 'without a name'}, active since ${at}`}`,
+      `policy   ${at === null ? paint.red('none is active') : `revision ${shorten(revision)}, active since ${at}`}`,
       signed ? 'signed' : paint.red('UNSIGNED'),
       mode === 'enforce' ? 'enforced' : paint.red('observed, not enforced'),
     ].join(', '),
@@ -86,6 +86,11 @@ function policyLines({ policy }: SidecarStatus, paint: Paint): string[] {
     )
   }
   return lines
+}
+
+/** Enough of a digest to tell one from another. */
+function shorten(revision: string): string {
+  return revision === '' ? 'without a name' : revision.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1…')
 }
 
 function recordLines({ record, shipping }: SidecarStatus, paint: Paint): string[] {

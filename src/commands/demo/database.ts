@@ -101,6 +101,15 @@ function nativeFor(owner: Owner | null, base: string): string {
   return copy
 }
 
+/** Where everybody may go, should the system's own temporary folder be closed to the server's user. */
+const OPEN_FOLDERS = ['/tmp', '/var/tmp']
+
+/** The first folder for temporary files that the server's user can reach. */
+export function temporaryFolder(preferred: string): string {
+  if (ownerOf() === null || reachable(preferred)) return preferred
+  return OPEN_FOLDERS.find((folder) => existsSync(folder) && reachable(folder)) ?? preferred
+}
+
 function reachable(path: string): boolean {
   for (let at = path; at !== dirname(at); at = dirname(at)) if ((statSync(at).mode & 0o001) === 0) return false
   return true

@@ -84,7 +84,11 @@ async function playScene(
   const title = `${number}  ${scene.title} `
   say('', '', `${paint.bold(title)}${paint.dim('─'.repeat(Math.max(0, width - title.length)))}`)
   say(...wrap(`   ${scene.about}`, width))
-  for (const step of scene.steps) await playStep(step, client, records, teller)
+  for (const [index, step] of scene.steps.entries()) {
+    // Asides stand close together.
+    if (step.aside !== true || scene.steps[index - 1]?.aside !== true) say('')
+    await playStep(step, client, records, teller)
+  }
 }
 
 async function playStep(step: Step, client: Client, records: RecordReader, teller: Teller): Promise<void> {
@@ -95,7 +99,6 @@ async function playStep(step: Step, client: Client, records: RecordReader, telle
       ? ''
       : paint.dim(`   ${values.map((value, index) => `$${index + 1} = ${String(value)}`).join(', ')}`)
   say(
-    '',
     `  ${paint.yellow('agent ▸')} ${paint.bold(sql)}${parameters}${thought === undefined ? '' : paint.dim(`   -- ${thought}`)}`,
   )
   const seen = await perform(client, step)
@@ -138,7 +141,7 @@ async function invite(stage: Stage, { paint, say }: Teller, interrupted: Promise
     `    ${paint.bold(`psql -h 127.0.0.1 -p ${stage.port} -U agent ${DATABASE}`)}`,
     '',
     `  What you do appears here.  ${paint.dim(`Configuration: ${stage.configuration}`)}`,
-    paint.dim(`  More: sidegate run --check --config ${stage.configuration}`),
+    paint.dim(`  More: npx sidegate run --check --config ${stage.configuration}`),
     paint.dim('  Ctrl-C ends it and leaves nothing behind.'),
     '',
   )

@@ -10,7 +10,7 @@ import { createLog } from '../run/log.ts'
 import { type Sidecar, startSidecar } from '../run/sidecar.ts'
 import { connect } from './agent.ts'
 import { DATABASE, ROLE, SAMPLE } from './data.ts'
-import { type Database, DemoError, startDatabase, SUPERUSER, vanish } from './database.ts'
+import { type Database, DemoError, startDatabase, SUPERUSER, temporaryFolder, vanish } from './database.ts'
 
 /** Built by `make bundles`; `src` and `dist` lie at the same depth beside it. */
 const BUNDLE = fileURLToPath(new URL('../../../dist/bundles/starter.tar.gz', import.meta.url))
@@ -34,7 +34,7 @@ export interface Stage {
 export async function setStage(preferredPort: number, said: (step: string) => void): Promise<Stage> {
   if (!existsSync(BUNDLE)) throw new DemoError('the starter policy is not built: run `make bundles`')
   await using opened = new AsyncDisposableStack()
-  const base = mkdtempSync(join(tmpdir(), 'sidegate-demo-'))
+  const base = mkdtempSync(join(temporaryFolder(tmpdir()), 'sidegate-demo-'))
   opened.defer(() => vanish(base, (path) => rmSync(path, { recursive: true, force: true })))
   // PostgreSQL may run as another user, who has to reach its own folder in here and nothing else.
   chmodSync(base, 0o711)
