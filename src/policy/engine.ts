@@ -1,22 +1,18 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { Effect } from '../gate/decision.ts'
 import type { Answer, PolicyPort, Question } from '../gate/ports.ts'
 import { type Activated, activate } from './activation.ts'
-import { type BundleFiles, readBundle } from './archive.ts'
-import { type Bundle, digestOf, openBundle } from './bundle.ts'
+import { type Bundle, openBundle } from './bundle.ts'
 import type { Builtins } from './builtins.ts'
 import { InputContract } from './contract.ts'
 import { type BundleCode, BundleError } from './errors.ts'
 import { failure, type Policy } from './policy.ts'
 import { verificationKey } from './signature.ts'
+import { type BundlePlace, type FoundBundle, pathsOf, readPlace } from './source.ts'
 import { Watch } from './watch.ts'
 
 /** As `policy` in the configuration. */
 export interface PolicySettings {
-  readonly bundle:
-    | { readonly file: string; readonly key: string }
-    | { readonly file: string; readonly allowUnsigned: true }
+  readonly bundle: BundlePlace
   readonly mode: 'enforce' | 'observe'
   /** Milliseconds. */
   readonly budget: number
@@ -95,18 +91,14 @@ export class PolicyEngine implements PolicyPort {
     this.#options = options
     this.#contract = options.contract ?? InputContract.load()
     this.#observer = options.observer ?? null
-    this.#retry = setInterval(() => {
-      if (this.#failure !== null && PASSING.has(this.#failure.code)) void this.reload()
-    }, options.poll ?? RETRY_MS)
+    this.#retry = setInterval(() => this.#tryAgain(), options.poll ?? RETRY_MS)
     this.#retry.unref()
   }
 
   /** Tries the bundle once and watches it from then on. A bundle that fails shows in {@link status}; nothing is thrown for it. */
   static async start(settings: PolicySettings, options: PolicyOptions): Promise<PolicyEngine> {
     const engine = new PolicyEngine(settings, options)
-    const { bundle } = settings
-    const paths = [bundle.file, ...('key' in bundle ? [bundle.key] : [])].map((path) => resolve(path))
-    engine.#watch = await Watch.begin(paths, () => void engine.reload(), options.poll)
+    engine.#watch = await Watch.begin(pathsOf(settings.bundle), () => void engine.reload(), options.poll)
     await engine.reload()
     return engine
   }
@@ -184,6 +176,13 @@ export class PolicyEngine implements PolicyPort {
     return answer
   }
 
+  #tryAgain(): void {
+    if (this.#failure === null || this.#loading !== null || !PASSING.has(this.#failure.code)) return
+    // To time a slow policy over and over would slow down the traffic that the active one judges.
+    if (this.#failure.code === 'policy.slow' && this.#policy !== null) return
+    void this.reload()
+  }
+
   async #loadAll(): Promise<void> {
     while (this.#again && !this.#closed) {
       this.#again = false
@@ -194,13 +193,11 @@ export class PolicyEngine implements PolicyPort {
   async #load(): Promise<void> {
     this.#requestedAt = new Date()
     try {
-      const { file } = this.#settings.bundle
-      const keyText = 'key' in this.#settings.bundle ? await readKey(this.#settings.bundle.key) : null
-      const files = await readBundle(file)
-      const digest = `${digestOf(files)}\n${keyText ?? ''}`
+      const found = await readPlace(this.#settings.bundle)
+      const { digest } = found
       if (digest === this.#tried) return
       this.#tried = digest
-      if (digest !== this.#active?.digest) await this.#try(files, keyText, digest)
+      if (digest !== this.#active?.digest) await this.#try(found)
       this.#failure = null
     } catch (error) {
       this.#failure =
@@ -212,7 +209,7 @@ export class PolicyEngine implements PolicyPort {
     this.#options.attempted?.(this.status())
   }
 
-  async #try(files: BundleFiles, keyText: string | null, digest: string): Promise<void> {
+  async #try({ files, keyText, digest }: FoundBundle): Promise<void> {
     const { combiners, builtins } = this.#options
     const { mode, budget } = this.#settings
     const key = keyText === null ? null : verificationKey(keyText)
@@ -252,11 +249,3 @@ export class PolicyEngine implements PolicyPort {
 
 /** How often a failure that can pass is tried again. */
 const RETRY_MS = 5_000
-
-async function readKey(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw new BundleError('bundle.unreadable', `the key ${path} cannot be read`, error)
-  }
-}

@@ -1,5 +1,5 @@
 import { EvaluationError } from './errors.ts'
-import { Instance, type Program } from './wasm.ts'
+import { fits, Instance, type Program } from './wasm.ts'
 
 /** Evaluates one program, with a warm spare that takes over when an evaluation throws. */
 export class Evaluator {
@@ -23,6 +23,7 @@ export class Evaluator {
 
   /** Gives the result's bytes as {@link Instance.evaluate} does. Throws an {@link EvaluationError} and nothing else. */
   evaluate(input: string): string {
+    if (!fits(input)) throw new EvaluationError('the input is larger than its limit')
     try {
       this.#instance ??= new Instance(this.#program)
       return this.#instance.evaluate(input)

@@ -6,18 +6,9 @@
  * every evaluation fails for good.
  */
 import { type Builtins, type Call, callBuiltin } from './builtins.ts'
+import { type Exports, instantiate, PAGE } from './abi.ts'
 import { BundleError, EvaluationError } from './errors.ts'
-import { type WasmExports, type WasmGlobal, type WasmMemory, type WasmModule, WebAssembly } from './webassembly.ts'
-
-/** The ABI that has the one-shot `opa_eval`. */
-const ABI_MAJOR = 1
-const ABI_MINOR = 2
-
-const PAGE = 64 * 1024
-/** Address space of a new instance: enough for ordinary bundles and inputs, and only touched pages cost memory. */
-const INITIAL_PAGES = 32
-/** 256 MiB: the largest data (8 MiB, about ten times that once parsed) and the largest input fit; a runaway does not. */
-const MAXIMUM_PAGES = 4096
+import type { WasmMemory, WasmModule } from './webassembly.ts'
 
 /** The largest input: one evaluation parses all of it on the event loop, at some 60 MiB/s. */
 export const MAX_INPUT_BYTES = 1024 ** 2
@@ -25,38 +16,6 @@ export const MAX_INPUT_BYTES = 1024 ** 2
 export const MAX_RESULT_BYTES = 256 * 1024
 /** UTF-8 takes at most three bytes for one UTF-16 unit. */
 const BYTES_PER_UNIT = 3
-
-interface Exports {
-  readonly opa_wasm_abi_version: WasmGlobal
-  readonly opa_wasm_abi_minor_version: WasmGlobal
-  builtins(): number
-  entrypoints(): number
-  opa_malloc(bytes: number): number
-  opa_json_parse(address: number, bytes: number): number
-  opa_json_dump(address: number): number
-  opa_value_dump(address: number): number
-  opa_heap_ptr_get(): number
-  opa_eval(
-    reserved: number,
-    entrypoint: number,
-    data: number,
-    input: number,
-    inputBytes: number,
-    heap: number,
-    format: number,
-  ): number
-}
-
-const FUNCTIONS = [
-  'builtins',
-  'entrypoints',
-  'opa_malloc',
-  'opa_json_parse',
-  'opa_json_dump',
-  'opa_value_dump',
-  'opa_heap_ptr_get',
-  'opa_eval',
-] as const
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -67,6 +26,12 @@ interface Latin1Buffer extends Buffer<ArrayBuffer> {
 }
 
 const view = (memory: ArrayBuffer) => Buffer.from(memory) as Latin1Buffer
+
+/** The input may be evaluated; to be asked before, because {@link Instance.evaluate} takes what it is given. */
+export function fits(input: string): boolean {
+  if (input.length * BYTES_PER_UNIT <= MAX_INPUT_BYTES) return true
+  return input.length <= MAX_INPUT_BYTES && Buffer.byteLength(input) <= MAX_INPUT_BYTES
+}
 
 export interface Program {
   readonly module: WasmModule
@@ -116,16 +81,13 @@ export class Instance {
 
   /** Evaluates the entrypoint. Gives the result's bytes, one character a byte, so that equal strings are equal results. */
   evaluate(input: string): string {
-    if (input.length > MAX_INPUT_BYTES) throw new EvaluationError('the input is larger than its limit')
     const needed = this.#heap + input.length * BYTES_PER_UNIT
     if (needed > this.#memory.buffer.byteLength) {
       this.#memory.grow(Math.ceil((needed - this.#memory.buffer.byteLength) / PAGE))
     }
     this.#refresh()
     const { read, written } = encoder.encodeInto(input, this.#room)
-    if (read !== input.length || written > MAX_INPUT_BYTES) {
-      throw new EvaluationError('the input is larger than its limit')
-    }
+    if (read !== input.length) throw new EvaluationError('the input was not written whole')
     this.#now = null
     const free = (this.#heap + written + 7) & ~7
     const address = this.#exports.opa_eval(0, this.#entrypoint, this.#data, this.#heap, written, free, 0)
@@ -190,57 +152,4 @@ export class Instance {
     if (address === 0) throw new EvaluationError('a builtin gave something that is not JSON')
     return address
   }
-}
-
-type Builtin = (id: number, addresses: readonly number[]) => number
-
-function instantiate(module: WasmModule, builtin: Builtin): { memory: WasmMemory; exports: Exports } {
-  for (let pages = INITIAL_PAGES; pages <= MAXIMUM_PAGES; pages *= 2) {
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: MAXIMUM_PAGES })
-    try {
-      const instance = new WebAssembly.Instance(module, { env: environment(memory, builtin) })
-      return { memory, exports: checkedExports(instance.exports) }
-    } catch (error) {
-      // A module with much constant text asks for more memory at the start than this was.
-      if (!(error instanceof WebAssembly.LinkError) || !/memory/i.test(error.message)) throw error
-    }
-  }
-  throw new BundleError('bundle.malformed', 'policy.wasm asks for more memory than a policy may have')
-}
-
-function environment(memory: WasmMemory, builtin: Builtin): Record<string, unknown> {
-  const text = (address: number) => {
-    const bytes = Buffer.from(memory.buffer)
-    return bytes.toString('utf8', address, bytes.indexOf(0, address))
-  }
-  return {
-    memory,
-    opa_abort: (address: number) => {
-      throw new EvaluationError(text(address))
-    },
-    // `print` in a policy says nothing here: its text could be the agent's.
-    opa_println: () => {},
-    opa_builtin0: (id: number) => builtin(id, []),
-    opa_builtin1: (id: number, _: number, a: number) => builtin(id, [a]),
-    opa_builtin2: (id: number, _: number, a: number, b: number) => builtin(id, [a, b]),
-    opa_builtin3: (id: number, _: number, a: number, b: number, c: number) => builtin(id, [a, b, c]),
-    opa_builtin4: (id: number, _: number, a: number, b: number, c: number, d: number) => builtin(id, [a, b, c, d]),
-  }
-}
-
-function checkedExports(exports: WasmExports): Exports {
-  const { opa_wasm_abi_version: major, opa_wasm_abi_minor_version: minor } = exports
-  const versions = [major, minor].map((global) => (global instanceof WebAssembly.Global ? global.value : -1))
-  const [abi = -1, abiMinor = -1] = versions
-  if (abi !== ABI_MAJOR || abiMinor < ABI_MINOR) {
-    throw new BundleError(
-      'bundle.contract',
-      `policy.wasm has ABI ${abi}.${abiMinor}; ${ABI_MAJOR}.${ABI_MINOR} or a later ${ABI_MAJOR}.x is needed`,
-    )
-  }
-  for (const name of FUNCTIONS) {
-    if (typeof exports[name] !== 'function')
-      throw new BundleError('bundle.malformed', `policy.wasm does not export ${name}`)
-  }
-  return exports as unknown as Exports
 }
