@@ -1,5 +1,7 @@
 package sidegate_test
 
+import data.sidegate
+
 # What each kind of rule may not yield. Whatever else is said, the answer is then a denial.
 _malformed := {
 	"allow": [
@@ -33,7 +35,8 @@ _malformed := {
 test_a_malformed_result_of_any_kind_denies[sprintf("%s %v", [kind, value])] if {
 	some kind, values in _malformed
 	some value in values
-	said := _decide({"good": {"allow": {{"code": "read"}}}, "bad": {kind: {value}}})
+	said := sidegate.decision with data.policy as {"good": {"allow": {{"code": "read"}}}, "bad": {kind: {value}}}
+		with input as _selecting
 	said.effect == "deny"
 	said.reasons == [{
 		"code": "policy.invalid-decision",
@@ -44,10 +47,11 @@ test_a_malformed_result_of_any_kind_denies[sprintf("%s %v", [kind, value])] if {
 }
 
 test_the_malformed_say_nothing_beside_that if {
-	said := _decide({
+	said := sidegate.decision with data.policy as {
 		"bad": {"mask": {{"column": "a.b.c", "with": "hide"}}, "limit": {{"rows": "1"}}, "record": {{"level": "x"}}},
 		"good": {"mask": {{"column": "a.b.c", "with": "hash"}}},
-	})
+	}
+		with input as _selecting
 	[mask["with"] | some mask in said.masks] == ["hash"]
 	said.limits.rows == null
 	said.record == "standard"
@@ -57,20 +61,25 @@ test_the_malformed_say_nothing_beside_that if {
 test_a_rule_that_is_no_set_denies if {
 	every kind in ["allow", "deny", "approve", "mask", "limit", "record"] {
 		every value in [true, false, null, "x", 1, [], {}, {"code": "x"}, [{"code": "x"}]] {
-			said := _decide({"good": {"allow": {{"code": "read"}}}, "bad": {kind: value}})
+			said := sidegate.decision with data.policy as {"good": {"allow": {{"code": "read"}}}, "bad": {kind: value}}
+				with input as _selecting
 			said.reasons[0].code == "policy.invalid-decision"
 		}
 	}
 }
 
 test_other_rules_of_a_package_take_no_part if {
-	_decide({"p": {"allow": {{"code": "read"}}, "denied": {{"code": "x"}}, "helper": true}}).effect == "allow"
+	sidegate.decision.effect == "allow" with data.policy as {
+		"p": {"allow": {{"code": "read"}}, "denied": {{"code": "x"}}, "helper": true},
+	}
+		with input as _selecting
 }
 
 test_whole_seconds_from_every_unit if {
 	every pair in [["1s", 1], ["90s", 90], ["5m", 300], ["2h", 7200], ["7d", 604800], ["999999s", 999999]] {
 		[text, seconds] := pair
-		said := _decide({"p": {"approve": {{"code": "x", "wait": text}}}})
+		said := sidegate.decision with data.policy as {"p": {"approve": {{"code": "x", "wait": text}}}}
+			with input as _selecting
 		said.approvals[0].wait == seconds
 	}
 }

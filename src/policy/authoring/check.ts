@@ -99,7 +99,7 @@ function unformatted({ status, stdout, stderr }: Run): Finding[] {
   }))
 }
 
-const PROBLEM = /^(?:\.\/)?(\S+\.rego):(\d+): (rego_[a-z_]+): (.+)$/
+const PROBLEM = /^(?:1 error occurred: )?(?:\.\/)?(\S+\.rego):(\d+): (rego_[a-z_]+): (.+)$/
 
 /** OPA's own errors, one a line; anything else that it says is kept whole. */
 function problems({ status, stdout, stderr }: Run): Finding[] {

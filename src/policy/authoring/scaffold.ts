@@ -49,22 +49,22 @@ limit contains {"rows": 10000}
 const tests = (name: string) => `package policy.${name}_test
 
 import data.policy.${name}
+import data.sidegate.samples
 
-_select(relation) := {"command": {"protocol": "postgres", "action": "select", "text": "", "detail": {
+_reading(table) := samples.postgres({
 	"effects": ["select"],
-	"relations": [{
-		"schema": "public", "name": relation, "access": "read",
-		"columns": ["*"], "system": null, "kind": "table",
-	}],
-	"functions": [], "where": null, "limit": null, "parameters": [], "settings": [], "role": null,
-	"transaction": "idle", "phase": "execute", "statement": {"index": 1, "of": 1}, "readsOnly": true,
-}}}
+	"relations": [samples.relation("public", table, "read", ["*"])],
+})
 
 test_orders_may_be_read if {
-	${name}.allow == {{"code": "${name}.read"}} with input as _select("orders")
+	${name}.allow == {{"code": "${name}.read"}} with input as _reading("orders")
 }
 
 test_salaries_may_not_be_read if {
-	${name}.allow == set() with input as _select("salaries")
+	${name}.allow == set() with input as _reading("salaries")
+}
+
+test_every_row_at_once_may_not_be_changed if {
+	count(${name}.deny) == 1 with input as samples.postgres({"effects": ["delete"]})
 }
 `

@@ -36,7 +36,7 @@ export async function testPolicy(folder: string): Promise<TestReport> {
 }
 
 /** OPA skips `todo_test_…`; everything else that begins with `test_` is a test. */
-function testNames(modules: readonly Module[]): readonly string[] {
+export function testNames(modules: readonly Module[]): readonly string[] {
   const names = modules.flatMap((module) =>
     module.rules
       .map((rule) => ruleName(rule))
@@ -46,7 +46,8 @@ function testNames(modules: readonly Module[]): readonly string[] {
   return [...new Set(names)]
 }
 
-async function runInEngine(stage: string, names: readonly string[]): Promise<TestReport['engine']> {
+/** Compiles these tests, and runs each by itself. */
+export async function runInEngine(stage: string, names: readonly string[]): Promise<TestReport['engine']> {
   const entrypoints = names.map((name) => name.replaceAll('.', '/'))
   const built = await opaBuild(stage, 'wasm', ...entrypoints)
   const wasm = built.get(MODULE_FILE)

@@ -1,0 +1,79 @@
+import t from 'tap'
+import { brief, check, HEADER } from './fixture.ts'
+
+const found = async (body: string, files: Readonly<Record<string, string>> = {}) =>
+  brief(await check(`${HEADER}allow contains {"code": "x"} if {\n\tsql.reads\n\t${body}\n}\n`, files)).filter(
+    (each) => !each.includes(':opa.'),
+  )
+
+t.test('a path that the input does not have is an error', async (t) => {
+  for (const path of [
+    'input.comand.action',
+    'input.command.detail.efects',
+    'input.command.detail.relations[_].colums',
+    'input.principal.group',
+    'input.session.usage.row',
+    'input.approval.who',
+    'input.command.action.name',
+    'input.command.detail.effects.first',
+  ]) {
+    t.strictSame(await found(`${path} == "x"`), ['7:policy.input'], path)
+  }
+})
+
+t.test('paths that the input has, and may have, are no mistakes', async (t) => {
+  for (const path of [
+    'input.command.detail.relations[_].columns[_]',
+    'input.principal.claims.team.name',
+    'input.workload.labels.app',
+    'input.target.labels["a-b"]',
+    'input.approval.by[_]',
+    'input.session.usage.rows',
+  ]) {
+    t.strictSame(await found(`${path} == "x"`), [], path)
+  }
+})
+
+t.test('a helper or rule that is not there is an error, since undefined would be its silence', async (t) => {
+  t.strictSame(await found('not sql.write'), ['7:policy.reference'])
+  t.strictSame(await found('not sql._opaque'), ['7:policy.reference'])
+  t.strictSame(await found('not data.sidegate.decision'), ['7:policy.reference'])
+  t.strictSame(await found('not data.policy.other.thing'), ['7:policy.reference'])
+  t.strictSame(await found('not data.lists.denied'), ['7:policy.reference'])
+  t.strictSame(await found('not data.lists.denied', { 'lists/data.json': '{"denied": true}' }), [])
+})
+
+t.test('words that helpers do not know are errors', async (t) => {
+  for (const call of [
+    'sql.does("inserts")',
+    'sql.calls_class("slow")',
+    'sql.touches("orders")',
+    'sql.touches("public.Orders")',
+    'sql.reads_only({"public.orders", "customers"})',
+    'sql.touches_column("public.orders")',
+  ]) {
+    t.strictSame(await found(call), ['7:policy.argument'], call)
+  }
+})
+
+t.test('a builtin that can fail is refused in favour of its total form', async (t) => {
+  for (const call of [
+    'to_number(input.command.text) > 10',
+    'regex.match("x", input.command.text)',
+    'glob.match("x", [], input.command.text)',
+    'json.unmarshal(input.command.text) == {}',
+    'net.cidr_contains("10.0.0.0/8", input.target.host)',
+    'input.target.port / 2 == 1',
+    'input.target.port % 2 == 1',
+    'max([1]) == 1',
+    'count([x | x := to_number("1")]) == 1',
+    'x := {"a": to_number("1")}\n\tx.a == 1',
+  ]) {
+    t.match(await found(call), ['7:policy.builtin'], call)
+  }
+  t.strictSame(await found('startswith(input.command.text, "x")\n\tcount(input.principal.groups) == 1'), [])
+})
+
+t.test('`with` outside of tests is an error', async (t) => {
+  t.strictSame(await found('not sql.writes with input as {}'), ['7:policy.with'])
+})
