@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import type { Configuration } from '../../config/schema.ts'
 import { Journal } from '../../record/journal.ts'
-import { type Lag, Shipping } from '../../record/shipping.ts'
+import type { Lag, Shipping } from '../../record/shipping.ts'
 import { VERSION } from '../version.ts'
 
 /** After the sessions; with theirs well under the 30 s that Kubernetes gives a pod. */
@@ -30,7 +30,7 @@ export function shippingStatus({ shipping }: Records): ShippingStatus | null {
 }
 
 /** Fails where the journal cannot be written: nothing may be forwarded then, so nothing is started. */
-export function openRecords({ record, workload }: Configuration, log: Logger): Records {
+export async function openRecords({ record, workload }: Configuration, log: Logger): Promise<Records> {
   const { redis } = record
   const journal = Journal.open({
     ...record.journal,
@@ -43,9 +43,14 @@ export function openRecords({ record, workload }: Configuration, log: Logger): R
     if (ready) log.info('records are written again')
     else log.error({ code, error }, 'records cannot be written: every command is refused')
   })
-  const shipping =
-    redis === undefined ? null : new Shipping(journal, { redis, prefix: redis.prefix, sidegate: VERSION })
-  return { journal, shipping }
+  if (redis === undefined) return { journal, shipping: null }
+  try {
+    const shipping = await import('../../record/shipping.ts')
+    return { journal, shipping: new shipping.Shipping(journal, { redis, prefix: redis.prefix, sidegate: VERSION }) }
+  } catch (error) {
+    await journal.close()
+    throw error
+  }
 }
 
 /** What was appended is durable when the journal is closed, so shipping ends after it. */

@@ -116,7 +116,7 @@ async function openParts(
   opened: AsyncDisposableStack,
 ): Promise<Omit<Parts, 'weaknesses' | 'startedAt'>> {
   if (!(await testStaticReads())) log.warn('static read buffers do not work on this Node: reading plainly, and slower')
-  const records = openRecords(configuration, log)
+  const records = await openRecords(configuration, log)
   opened.defer(() => closeRecords(records, log))
   const engine = await startPolicy(configuration.policy, log)
   opened.defer(() => engine.close())

@@ -4,7 +4,6 @@ import type { Configuration, TargetConfig } from '../../config/schema.ts'
 import { readSecret } from '../../credentials/secret.ts'
 import type { Gate } from '../../gate/gate.ts'
 import { passwordPrincipal, workloadPrincipal } from '../../identity/principals.ts'
-import { createTokenVerifier } from '../../identity/tokens.ts'
 import { MaskKey } from '../../mask/key.ts'
 import { maskMethods } from '../../mask/method.ts'
 import { Listener, type ListenerCounts } from '../../net/listener.ts'
@@ -13,7 +12,8 @@ import type { Identities, Protocol, Target } from '../../protocols/protocol.ts'
 const IDENTITIES: Identities = {
   workload: workloadPrincipal,
   password: passwordPrincipal,
-  tokens: createTokenVerifier,
+  // Few targets take tokens, and what verifies them takes a while to load.
+  tokens: async (demands) => (await import('../../identity/tokens.ts')).createTokenVerifier(demands),
 }
 
 export interface ServedTarget {
