@@ -108,7 +108,7 @@ export const isTerm = (value: unknown): value is Term =>
 
 export const lineOf = (node: { readonly location?: Location }): number => node.location?.row ?? 0
 
-/** Visits every term at any depth, the generated ones too. A reference is visited before its parts. */
+/** Visits every term at any depth, the generated ones too; of a reference the whole and its parts, not the name at its head. */
 export function visitTerms(node: unknown, visit: (term: Term) => void): void {
   if (Array.isArray(node)) {
     for (const each of node as readonly unknown[]) visitTerms(each, visit)
@@ -116,7 +116,9 @@ export function visitTerms(node: unknown, visit: (term: Term) => void): void {
   }
   if (typeof node !== 'object' || node === null) return
   if (isTerm(node)) visit(node)
-  for (const [key, value] of Object.entries(node)) if (key !== 'location') visitTerms(value, visit)
+  const [head, ...parts] = (isTerm(node) ? refOf(node) : undefined) ?? []
+  if (head?.type === 'var') visitTerms(parts, visit)
+  else for (const [key, value] of Object.entries(node)) if (key !== 'location') visitTerms(value, visit)
 }
 
 /** Visits every expression at any depth. */

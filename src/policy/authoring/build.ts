@@ -54,7 +54,8 @@ export async function buildPolicy(folder: string, { revision, key, serial }: Bui
   const files: BundleFiles = new Map([
     [DATA_FILE, Buffer.from(canonicalJson(data))],
     [MODULE_FILE, wasm],
-    ...[...sources.rules].map(({ path, text }): [string, Buffer] => [path, Buffer.from(text)]),
+    // All sources, so that OPA by itself can load the bundle, and an auditor can read what was compiled.
+    ...[...combinerSources(), ...sources.rules].map(({ path, text }): [string, Buffer] => [path, Buffer.from(text)]),
     [MANIFEST_FILE, Buffer.from(canonicalJson(Buffer.from(JSON.stringify(manifest))))],
   ])
   const signed = key === null ? files : await sign(files, key, serial)
