@@ -118,7 +118,7 @@ export class PolicyEngine implements PolicyPort {
   reads(key: string): boolean {
     const plan = this.#active?.plan
     if (plan === undefined || !plan.memoisable) return true
-    return plan.varying === null || plan.varying.includes(key)
+    return plan.keys === null || plan.keys.includes(key)
   }
 
   onChange(listener: () => void): () => void {

@@ -1,16 +1,24 @@
-import type { Shape } from '../gate/command.ts'
+import type { Command } from '../gate/command.ts'
 import type { Json, JsonObject } from '../gate/json.ts'
 import type { Answer, Question } from '../gate/ports.ts'
 import type { Context } from '../gate/session.ts'
 import type { Attestation } from './attestation.ts'
 
-/** Whether a bundle's answers may be kept, and by which of the varying keys of `command.detail`; null is all of them. */
+/** Whether a bundle's answers may be kept, and by what. */
 export type MemoPlan =
-  | { readonly memoisable: true; readonly varying: readonly string[] | null }
+  | {
+      readonly memoisable: true
+      /** The keys of `command.detail` that it reads; null is all of them. */
+      readonly keys: readonly string[] | null
+      /** It reads `command.text`. */
+      readonly text: boolean
+    }
   | { readonly memoisable: false; readonly why: string }
 
 /** Answers kept for one shape: a few contexts, transaction states and parameter values that take turns. */
 const ENTRIES_PER_SHAPE = 16
+/** Different facts, as far as the policy reads them, that answers are kept for; a policy tells few statements apart. */
+const MAX_MEANINGS = 4096
 /** Different contexts (principals × targets) that answers are kept for at once. */
 const MAX_CONTEXTS = 4096
 
@@ -22,17 +30,21 @@ export function memoPlan({ inputPaths, deterministic }: Pick<Attestation, 'input
   if (!deterministic) return { memoisable: false, why: 'it uses a builtin that does not always give the same answer' }
   const keys = new Set<string>()
   let all = false
+  let text = false
   for (const [part = '', field, key] of inputPaths) {
     if (CONSTANT.has(part)) continue
     if (part !== 'command') return { memoisable: false, why: `it reads input.${part === '' ? '*' : part}` }
+    if (field === undefined || field === 'text') text = true
     if (field === undefined || (field === 'detail' && key === undefined)) all = true
     else if (field === 'detail' && key !== undefined) keys.add(key)
   }
-  return { memoisable: true, varying: all ? null : [...keys] }
+  return { memoisable: true, keys: all ? null : [...keys], text }
 }
 
 interface Entry {
   readonly context: object
+  readonly protocol: string
+  readonly action: string
   /** Of the keys that the plan names, in its order; or one value, the whole varying part. */
   readonly values: readonly (Json | undefined)[]
   readonly answer: Answer
@@ -45,44 +57,68 @@ interface Kept {
 }
 
 /**
- * Answers by all that the policy read: the shape and the context by identity, what varies by full value. It belongs to
- * one activation of one bundle and dies with it.
+ * Answers by all that the policy read: the facts by identity and, where another object says the same, by their value as
+ * JSON; the context by its JSON; what varies by full value. It belongs to one activation of one bundle and dies with it.
  */
 export class Memo {
-  readonly #varying: readonly string[] | null
-  readonly #shapes = new WeakMap<Shape, Kept>()
+  readonly #keys: readonly string[] | null
+  readonly #text: boolean
+  /** By shape where the policy reads the text, else by detail, which texts that differ in constants only share. */
+  readonly #known = new WeakMap<object, Kept>()
+  readonly #meanings = new Map<string, Kept>()
   /** One object for all contexts that say the same. */
   readonly #contexts = new Map<string, object>()
   readonly #tokens = new WeakMap<Context, object>()
   #lastContext: Context | null = null
   #lastToken: object = {}
 
-  constructor(varying: readonly string[] | null) {
-    this.#varying = varying
+  constructor({ keys, text }: { readonly keys: readonly string[] | null; readonly text: boolean }) {
+    this.#keys = keys
+    this.#text = text
   }
 
   find(question: Question): Answer | undefined {
     const { command, session } = question
-    const kept = this.#shapes.get(command.shape)
-    if (kept === undefined) return undefined
+    const { shape, varying } = command
+    const kept = this.#known.get(this.#text ? shape : shape.detail) ?? this.#meaning(command)
     const context = session.context === this.#lastContext ? this.#lastToken : this.#token(session.context)
     for (const entry of kept.entries) {
-      if (entry.context === context && this.#same(entry.values, command.varying)) return entry.answer
+      if (
+        entry.context === context &&
+        entry.protocol === shape.protocol &&
+        entry.action === shape.action &&
+        this.#same(entry.values, varying)
+      ) {
+        return entry.answer
+      }
     }
     return undefined
   }
 
   keep({ command, session }: Question, answer: Answer): void {
-    let kept = this.#shapes.get(command.shape)
+    const { shape, varying } = command
+    const kept = this.#known.get(this.#text ? shape : shape.detail) ?? this.#meaning(command)
+    // The varying part belongs to the protocol, which may write to it again.
+    const values = structuredClone(this.#keys === null ? [varying] : this.#keys.map((key) => varying[key]))
+    const { protocol, action } = shape
+    kept.entries[kept.next] = { context: this.#token(session.context), protocol, action, values, answer }
+    kept.next = (kept.next + 1) % ENTRIES_PER_SHAPE
+  }
+
+  /** What the policy can see of a shape, found by its value when the object is new. */
+  #meaning({ shape }: Command): Kept {
+    const { detail } = shape
+    const seen = this.#keys === null ? detail : this.#keys.map((key) => detail[key] ?? null)
+    const meaning = JSON.stringify(this.#text ? [seen, shape.text] : seen)
+    let kept = this.#meanings.get(meaning)
     if (kept === undefined) {
       kept = { entries: [], next: 0 }
-      this.#shapes.set(command.shape, kept)
+      const [oldest] = this.#meanings.keys()
+      if (this.#meanings.size >= MAX_MEANINGS && oldest !== undefined) this.#meanings.delete(oldest)
+      this.#meanings.set(meaning, kept)
     }
-    const { varying } = command
-    const values = this.#varying === null ? [varying] : this.#varying.map((key) => varying[key])
-    // The varying part belongs to the protocol, which may write to it again.
-    kept.entries[kept.next] = { context: this.#token(session.context), values: structuredClone(values), answer }
-    kept.next = (kept.next + 1) % ENTRIES_PER_SHAPE
+    this.#known.set(this.#text ? shape : detail, kept)
+    return kept
   }
 
   #token(context: Context): object {
@@ -100,9 +136,9 @@ export class Memo {
   }
 
   #same(values: readonly (Json | undefined)[], varying: JsonObject): boolean {
-    if (this.#varying === null) return sameJson(values[0], varying)
+    if (this.#keys === null) return sameJson(values[0], varying)
     for (let index = 0; index < values.length; index++) {
-      const key = this.#varying[index]
+      const key = this.#keys[index]
       if (key === undefined || !sameJson(values[index], varying[key])) return false
     }
     return true

@@ -12,20 +12,22 @@ t.test(
   'decisions are kept only where the policy reads nothing but the command and what is constant in a session',
   async (t) => {
     const plan = (inputPaths: string[][] | null, deterministic = true) => memoPlan({ inputPaths, deterministic })
-    t.strictSame(plan([]), { memoisable: true, varying: [] })
+    t.strictSame(plan([]), { memoisable: true, keys: [], text: false })
     t.strictSame(plan([['command', 'action'], ['principal'], ['target', 'labels'], ['workload'], ['version']]), {
       memoisable: true,
-      varying: [],
+      keys: [],
+      text: false,
     })
     t.strictSame(
       plan([
         ['command', 'detail', 'parameters', '0'],
         ['command', 'detail', 'phase'],
       ]),
-      { memoisable: true, varying: ['parameters', 'phase'] },
+      { memoisable: true, keys: ['parameters', 'phase'], text: false },
     )
-    t.strictSame(plan([['command', 'detail']]), { memoisable: true, varying: null })
-    t.strictSame(plan([['command']]), { memoisable: true, varying: null })
+    t.strictSame(plan([['command', 'detail']]), { memoisable: true, keys: null, text: false })
+    t.strictSame(plan([['command', 'text']]), { memoisable: true, keys: [], text: true })
+    t.strictSame(plan([['command']]), { memoisable: true, keys: null, text: true })
     for (const path of [
       ['session', 'usage', 'rows'],
       ['session', 'sequence'],
@@ -46,7 +48,7 @@ t.test(
 t.test(
   'an answer is found again for the same shape, an equal context and equal values that the policy reads',
   async (t) => {
-    const memo = new Memo(['parameters'])
+    const memo = new Memo({ keys: ['parameters'], text: false })
     const one = shape('select 1')
     const kept = answer('kept')
     memo.keep(question(one, { varying: { parameters: [1, { a: 'x' }], phase: 'execute' } }), kept)
@@ -65,15 +67,38 @@ t.test(
     t.equal(memo.find(question(one, { varying: {} })), undefined)
     t.equal(memo.find(question(one, { varying: { parameters: [1, { a: 'x' }] }, who: subject('mallory') })), undefined)
     t.equal(
-      memo.find(question(shape('select 1'), { varying: { parameters: [1, { a: 'x' }] } })),
+      memo.find(question(shape('select 2'), { varying: { parameters: [1, { a: 'x' }] } })),
+      kept,
+      'another text, which is not read, with the same facts',
+    )
+    t.equal(
+      memo.find(question({ ...one, action: 'delete' }, { varying: { parameters: [1, { a: 'x' }] } })),
       undefined,
-      'another shape',
+      'another action',
     )
   },
 )
 
+t.test('where the policy reads the text, an answer is found again for the same text only', async (t) => {
+  const memo = new Memo({ keys: [], text: true })
+  const kept = answer('kept')
+  memo.keep(question(shape('select 1')), kept)
+  t.equal(memo.find(question(shape('select 1'))), kept)
+  t.equal(memo.find(question(shape('select 2'))), undefined)
+})
+
+t.test('facts that the policy reads and that differ are different commands', async (t) => {
+  const memo = new Memo({ keys: ['effects'], text: false })
+  const one = shape('select 1')
+  const kept = answer('kept')
+  memo.keep(question({ ...one, detail: { effects: ['select'], limit: 1 } }), kept)
+  t.equal(memo.find(question({ ...one, detail: { effects: ['select'], limit: 2 } })), kept, 'limit is not read')
+  t.equal(memo.find(question({ ...one, detail: { effects: ['delete'], limit: 1 } })), undefined)
+  t.equal(memo.find(question({ ...one, detail: {} })), undefined)
+})
+
 t.test('a value that its protocol changes afterwards does not change what was kept', async (t) => {
-  const memo = new Memo(null)
+  const memo = new Memo({ keys: null, text: false })
   const one = shape('select 1')
   const parameters: string[] = ['harmless']
   memo.keep(question(one, { varying: { parameters } }), answer('allowed'))
@@ -109,7 +134,7 @@ t.test('the memo answers exactly as a table of everything kept would, or does no
       fc.constantFrom<readonly string[] | null>(null, [], ['a'], ['a', 'c']),
       fc.array(fc.tuple(fc.nat(1), fc.nat(2), varyings), { maxLength: 60 }),
       (keys, steps) => {
-        const memo = new Memo(keys)
+        const memo = new Memo({ keys, text: true })
         const table = new Map<string, Answer>()
         return steps.every(([at, who, varying]) => {
           const asked = question(shapes[at] ?? shape('z'), { varying, who: people[who] ?? subject() })

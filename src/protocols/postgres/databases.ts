@@ -7,6 +7,7 @@ import type { Analyses } from './relay/relay.ts'
 import { AnalysisCache } from './sql/cache.ts'
 import type { ParseLimits } from './sql/limits.ts'
 import type { ParsingThread } from './sql/thread.ts'
+import { Twins } from './sql/twins.ts'
 import type { Analysis, Statement } from './statement.ts'
 import type { Queries } from './upstream/queries.ts'
 
@@ -30,6 +31,7 @@ export class Database implements Analyses {
   readonly #options: DatabaseOptions
   readonly #cache: AnalysisCache
   readonly #loader: CatalogueLoader
+  readonly #twins = new Twins()
   readonly #unresolved = new WeakMap<Analysis, boolean>()
   #catalogue: Catalogue | null = null
   #queries: Queries | null = null
@@ -74,6 +76,8 @@ export class Database implements Analyses {
 
   of(text: string): Analysis | Promise<Analysis> {
     if (this.#stale()) return STALE
+    const twin = this.#twins.find(text, this.catalogue().revision)
+    if (twin !== undefined) return twin
     const analysis = this.#cache.analyse(text, this.catalogue()) ?? this.#cache.analyseLarge(text, this.catalogue())
     if (analysis instanceof Promise) return analysis.then((late) => this.#resolved(text, late))
     return this.#resolved(text, analysis)
@@ -93,8 +97,10 @@ export class Database implements Analyses {
     if (unresolved === undefined) {
       unresolved = analysis.kind === 'statements' && analysis.statements.some(namesUnknown)
       this.#unresolved.set(analysis, unresolved)
+      if (!unresolved) this.#twins.learn(text, analysis)
     }
     if (!unresolved || Date.now() - this.#refreshedAt < UNRESOLVED_REFRESH_MS) return analysis
+    // What is not known to the catalogue may be known to the next one.
     const again = () => this.#cache.analyseLarge(text, this.catalogue())
     return this.refresh().then(again, again)
   }

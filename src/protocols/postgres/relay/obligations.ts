@@ -24,7 +24,7 @@ export class Obligations {
   readonly #catalogue: () => Catalogue
   readonly #methods: MaskMethods
   readonly #compiled = new WeakMap<Decision['masks'], CompiledMasks>()
-  readonly #plans = new WeakMap<Statement, WeakMap<CompiledMasks, MaskPlan>>()
+  readonly #plans = new WeakMap<object, WeakMap<CompiledMasks, MaskPlan>>()
   readonly #returning = new WeakMap<Statement, boolean>()
 
   constructor(catalogue: () => Catalogue, methods: MaskMethods) {
@@ -56,8 +56,10 @@ export class Obligations {
   plan(statement: Statement, decision: Decision): MaskPlan {
     if (decision.masks.length === 0) return CLEAR
     const compiled = this.#compile(decision.masks)
-    let plans = this.#plans.get(statement)
-    if (plans === undefined) this.#plans.set(statement, (plans = new WeakMap()))
+    // Texts that differ in constants only share their tree; what runs by name is more than its own tree.
+    const key = statement.role.is === 'plain' ? statement.tree : statement
+    let plans = this.#plans.get(key)
+    if (plans === undefined) this.#plans.set(key, (plans = new WeakMap()))
     let plan = plans.get(compiled)
     if (plan === undefined) plans.set(compiled, (plan = this.#make(statement, compiled)))
     return plan
