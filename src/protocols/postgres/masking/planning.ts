@@ -7,7 +7,22 @@ import type { Columns } from './scope.ts'
 import { type Tree, text } from './tree.ts'
 
 /** Functions that show nothing but what they are given, or nothing at all. Others may read any table. */
-const HARMLESS: ReadonlySet<FunctionClass> = new Set(['pure', 'session', 'waits', 'writes'])
+const HARMLESS: ReadonlySet<FunctionClass> = new Set(['pure', 'session', 'waits'])
+
+/** Functions that write, and of which it is known that they show no rows: reading a replication slot also counts as a write. */
+const HARMLESS_WRITES: ReadonlySet<string> = new Set([
+  'nextval',
+  'setval',
+  'pg_notify',
+  'pg_try_advisory_lock',
+  'pg_try_advisory_lock_shared',
+  'pg_try_advisory_xact_lock',
+  'pg_try_advisory_xact_lock_shared',
+])
+
+function harmless(entry: FunctionEntry): boolean {
+  return HARMLESS.has(entry.class) || (entry.class === 'writes' && HARMLESS_WRITES.has(entry.name))
+}
 
 /** Types from here on are not the server's own. */
 const FIRST_USER_OID = 16_384
@@ -100,7 +115,7 @@ export class Planning {
     const candidates = this.catalogue.functions(schema, own)
     // A type's name is a cast when no function has it.
     if (candidates.length === 0 && this.catalogue.type(schema, own) !== undefined) return
-    if (candidates.length > 0 && candidates.every((candidate) => HARMLESS.has(candidate.class))) return
+    if (candidates.length > 0 && candidates.every(harmless)) return
     const why = candidates.length === 0 ? 'is not known' : 'may read tables by itself'
     throw because(`function ${quoted(...name)} ${why}, and could show a masked column`, 'leave the function out')
   }
@@ -117,7 +132,7 @@ export class Planning {
   operator(name: readonly string[]): void {
     const [schema, own] = nameOf(name)
     const shadows = (entry: FunctionEntry): boolean =>
-      !HARMLESS.has(entry.class) && entry.arguments.every((type) => type < FIRST_USER_OID)
+      !harmless(entry) && entry.arguments.every((type) => type < FIRST_USER_OID)
     if (this.catalogue.operators(schema, own).some(shadows)) {
       throw because(
         `operator ${own} may read tables by itself, and could show a masked column`,
