@@ -5,12 +5,21 @@ import { dirname, resolve } from 'node:path'
 import { child } from './keys.ts'
 import { type KeyPath, type Problem, problem } from './problem.ts'
 
-type Kind = 'secret' | 'authorities' | 'certificate' | 'private-key' | 'public-key' | 'key-set' | 'bundle' | 'directory'
+type Kind =
+  | 'mask-key'
+  | 'secret'
+  | 'authorities'
+  | 'certificate'
+  | 'private-key'
+  | 'public-key'
+  | 'key-set'
+  | 'bundle'
+  | 'directory'
 
 /** Every key that names a file, with `*` for a name that the user chose. */
 export const FILE_KEYS: readonly (readonly [key: string, kind: Kind])[] = [
   ['admin.tokenFile', 'secret'],
-  ['masks.keyFile', 'secret'],
+  ['masks.keyFile', 'mask-key'],
   ['policy.bundle.file', 'bundle'],
   ['policy.bundle.key', 'public-key'],
   ['record.journal.directory', 'directory'],
@@ -79,7 +88,7 @@ function checkContent({ path, file, kind }: Named, stats: Stats): Problem[] {
   if (kind === 'bundle' || kind === 'directory') return []
   const wrong = CONTENT[kind](readFileSync(file))
   const found = wrong === null ? [] : [problem('config.file', path, `${file} ${wrong[0]}`, wrong[1])]
-  const secret = kind === 'secret' || kind === 'private-key'
+  const secret = kind === 'secret' || kind === 'private-key' || kind === 'mask-key'
   // POSIX: the last three bits are what everyone else on the machine may do.
   if (secret && (stats.mode & 0o007) !== 0) {
     const message = `${file} may be read by every user of the machine`
@@ -88,9 +97,16 @@ function checkContent({ path, file, kind }: Named, stats: Stats): Problem[] {
   return found
 }
 
+/** As `mask/key.ts` demands it: shorter ones could be guessed together with the values that they hide. */
+const SHORTEST_MASK_KEY = 32
+
 type Objection = readonly [message: string, remedy: string] | null
 
 const CONTENT: Readonly<Record<Exclude<Kind, 'directory' | 'bundle'>, (bytes: Buffer) => Objection>> = {
+  'mask-key': (bytes) =>
+    bytes.toString().trim().length < SHORTEST_MASK_KEY
+      ? ['is too short to be a key', `write ${SHORTEST_MASK_KEY} random bytes into it, as hexadecimal digits for one`]
+      : null,
   secret: (bytes) => (bytes.toString().trim() === '' ? ['is empty', 'write the secret into it'] : null),
   authorities: certificates,
   certificate: certificates,

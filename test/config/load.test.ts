@@ -133,6 +133,7 @@ t.test('files are looked into before the sidecar starts', async (t) => {
     ['bundle.pub', 'token', 'policy.bundle.key', /no public key/],
     ['tokenFile: token', 'tokenFile: empty', 'admin.tokenFile', /is empty/],
     ['tokenFile: token', 'tokenFile: .', 'admin.tokenFile', /is a directory/],
+    ['record:', 'masks: { keyFile: password }\nrecord:', 'masks.keyFile', /too short to be a key/],
     ['directory: journal', 'directory: token', 'record.journal.directory', /no directory/],
     [
       'user: reporting, passwordFile: password',
