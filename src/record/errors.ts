@@ -5,6 +5,7 @@ export const RECORD_ERRORS = {
   'record.locked': 'another process writes to the journal',
   'record.corrupt': 'the journal was damaged',
   'record.foreign': 'the directory or stream does not hold records of this version of Sidegate',
+  'record.redis': 'Redis cannot be reached',
   'record.shipping': 'records cannot be shipped',
 } as const satisfies Record<string, string>
 export type RecordErrorCode = keyof typeof RECORD_ERRORS

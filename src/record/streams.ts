@@ -88,7 +88,7 @@ export async function connectRedis(settings: RedisSettings): Promise<Redis> {
     await redis.connect()
   } catch (error) {
     redis.disconnect()
-    throw new RecordError('record.shipping', messageOf(last ?? error), error)
+    throw new RecordError('record.redis', messageOf(last ?? error), error)
   }
   return redis
 }
