@@ -70,17 +70,11 @@ export class Obligations {
     return confirm(plan, fields, this.#methods)
   }
 
-  /** A statement that runs another shows what that one shows; one that wraps it shows something else. */
+  /** A statement that runs another shows what that one shows, and does what its own arguments do. */
   #make(statement: Statement, compiled: CompiledMasks): MaskPlan {
-    const { role } = statement
-    if (role.is !== 'execute' && role.is !== 'fetch' && role.is !== 'wraps-execute') {
-      return planMasks(statement, compiled, this.#catalogue())
-    }
     const inner = innerOf(statement)
-    const plan = inner === undefined ? null : this.#make(inner, compiled)
-    if (plan !== null && (role.is !== 'wraps-execute' || (plan.kind === 'clear' && !plan.scrub))) return plan
-    const message = 'the policy masks columns, and what this statement shows of them is not known'
-    return { kind: 'refuse', refusal: refusal('obligation.unsupported', message, 'run the statement itself') }
+    const innerPlan = inner === undefined ? null : this.#make(inner, compiled)
+    return planMasks(statement, compiled, this.#catalogue(), innerPlan)
   }
 
   #compile(masks: Decision['masks']): CompiledMasks {
