@@ -15,7 +15,7 @@ test_what_tools_ask_of_the_catalogs_is_allowed if {
 	introspection := samples.postgres({
 		"effects": ["select"],
 		"relations": [samples.system_relation("pg_class", "open"), samples.system_relation("pg_attribute", "open")],
-		"functions": [samples.builtin("format_type", "pure"), samples.builtin("current_setting", "session")],
+		"functions": [samples.builtin("format_type", "pure"), samples.builtin("set_config", "session")],
 	})
 	_codes(reads.allow) == {"reads.rows"} with input as introspection
 	reads.deny == set() with input as introspection

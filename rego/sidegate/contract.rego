@@ -81,30 +81,20 @@ _malformed contains [_qualified(name), "record"] if {
 
 _qualified(name) := concat(".", ["policy", name])
 
-_keys := {
-	"allow": {"code", "message", "remedy", "protocol"},
-	"deny": {"code", "message", "remedy"},
-	"approve": {"code", "message", "remedy", "groups", "count", "wait", "validFor"},
-	"mask": {"column", "detector", "path", "with"},
-	"limit": {"rows", "bytes", "seconds"},
-	"record": {"level"},
-}
-
-# Total: an answer of any other form, whatever its type, is not well-formed.
-_well_formed(kind, value) if {
-	is_object(value)
-	count(object.keys(value) - _keys[kind]) == 0
-	_content(kind, value)
-}
-
-_content("allow", value) if {
+# Total: an answer of any other form, whatever its type, is not well-formed. Each lists all its keys in one place.
+_well_formed("allow", value) if {
+	_only(value, ["code", "message", "remedy", "protocol"])
 	_reasoned(value)
 	_text(object.get(value, "protocol", "*"))
 }
 
-_content("deny", value) if _reasoned(value)
+_well_formed("deny", value) if {
+	_only(value, ["code", "message", "remedy"])
+	_reasoned(value)
+}
 
-_content("approve", value) if {
+_well_formed("approve", value) if {
+	_only(value, ["code", "message", "remedy", "groups", "count", "wait", "validFor"])
 	_reasoned(value)
 	_groups(object.get(value, "groups", []))
 	_positive(object.get(value, "count", 1))
@@ -112,23 +102,31 @@ _content("approve", value) if {
 	_duration(object.get(value, "validFor", "5m"))
 }
 
-_content("mask", value) if {
-	value["with"] in object.keys(_hiding)
-	named := object.remove(value, ["with"])
-	count(named) == 1
-	every name in named {
-		_text(name)
-	}
+_well_formed("mask", value) if {
+	_only(value, ["column", "detector", "path", "with"])
+	count(value) == 2
+	_hiding[value["with"]]
+	some kind in ["column", "detector", "path"]
+	_text(value[kind])
 }
 
-_content("limit", value) if {
+_well_formed("limit", value) if {
+	_only(value, ["rows", "bytes", "seconds"])
 	count(value) > 0
 	every amount in value {
 		_natural(amount)
 	}
 }
 
-_content("record", value) if value.level in {"standard", "full"}
+_well_formed("record", value) if {
+	_only(value, ["level"])
+	value.level in {"standard", "full"}
+}
+
+_only(value, keys) if {
+	is_object(value)
+	count(object.remove(value, keys)) == 0
+}
 
 _reasoned(value) if {
 	_text(value.code)

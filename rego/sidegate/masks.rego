@@ -5,12 +5,9 @@ _hiding := {"deny": 0, "null": 1, "redact": 2, "hash": 3, "partial": 4}
 
 # One mask for each thing to hide: of several, the most hiding one.
 _masks := [mask |
-	some [kind, name] in sort({[said.kind, said.name] | some said in _masks_said})
-	[_, policy, method] := min({[_hiding[said.method], said.policy, said.method] |
-		some said in _masks_said
-		said.kind == kind
-		said.name == name
-	})
+	some [target, said] in sort([[target, said] | some target, said in _masks_said])
+	[kind, name] := target
+	[_, policy, method] := min(said)
 	mask := {
 		"column": _named("column", kind, name),
 		"detector": _named("detector", kind, name),
@@ -20,9 +17,12 @@ _masks := [mask |
 	}
 ]
 
-_masks_said contains {"kind": kind, "name": name, "method": value["with"], "policy": policy} if {
+_masks_said[[kind, name]] contains [rank, policy, method] if {
 	some ["mask", policy, value] in _valid
-	some kind, name in object.remove(value, ["with"])
+	method := value["with"]
+	rank := _hiding[method]
+	some kind in ["column", "detector", "path"]
+	name := value[kind]
 }
 
 _named(wanted, kind, name) := name if {

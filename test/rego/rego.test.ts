@@ -31,9 +31,10 @@ t.test('every test of the combiner and the helpers passes in the engine as it do
 })
 
 t.test('the combiner takes the keys that the checks take', async (t) => {
-  const keys = between(read('sidegate/contract.rego'), '_keys := {', '\n}')
+  const contract = read('sidegate/contract.rego')
   for (const [kind, judges] of Object.entries(RESULTS)) {
-    const [, listed = ''] = new RegExp(`"${kind}": \\{([^}]*)\\}`).exec(keys) ?? []
+    const [, listed = ''] =
+      new RegExp(`_well_formed\\("${kind}", value\\) if \\{\\s*_only\\(value, \\[([^\\]]*)\\]`).exec(contract) ?? []
     t.strictSame(words(listed), Object.keys(judges).sort(), kind)
   }
 })

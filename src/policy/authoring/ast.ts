@@ -106,8 +106,6 @@ export const ruleName = ({ head }: Rule): string => constants(head.ref)[0] ?? he
 export const isTerm = (value: unknown): value is Term =>
   typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
 
-export const lineOf = (node: { readonly location?: Location }): number => node.location?.row ?? 0
-
 /** Visits every term at any depth, the generated ones too; of a reference the whole and its parts, not the name at its head. */
 export function visitTerms(node: unknown, visit: (term: Term) => void): void {
   if (Array.isArray(node)) {

@@ -26,7 +26,7 @@ const column: Judge = (term) => text(term) ?? wrongColumn(String(term.value))
 
 const reason = { code: text, message: anyText, remedy: anyText }
 
-/** The same keys as `_keys` in rego/sidegate/contract.rego; a test compares them. */
+/** The same keys as in rego/sidegate/contract.rego; a test compares them. */
 export const RESULTS = {
   allow: { ...reason, protocol: text },
   deny: reason,

@@ -54,28 +54,10 @@ _has_only_functions(classes) if {
 	}
 }
 
-# Functions about the session itself that change nothing anybody else could notice, or whose settings `_calm` judges.
-_session_functions := {
-	"currval",
-	"current_setting",
-	"lastval",
-	"pg_advisory_unlock_all",
-	"pg_backend_pid",
-	"pg_listening_channels",
-	"set_config",
-	"setseed",
-}
-
-# Nothing beyond the rows: functions are pure or about the session, settings harmless, nobody else's role.
+# Nothing beyond the rows: functions that are pure or about the session alone, harmless settings (those of set_config
+# too), nobody else's role.
 _calm if {
 	_has_only_functions({"pure", "session"})
-	every function in input.command.detail.functions {
-		_is_calm(function)
-	}
 	_settings_harmless
 	input.command.detail.role == null
 }
-
-_is_calm(function) if function.class == "pure"
-
-_is_calm(function) if function.name in _session_functions
