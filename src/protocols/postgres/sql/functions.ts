@@ -1,6 +1,6 @@
 /** Calls: each function that a name could mean, and what the few do that are statements in disguise. */
 import type { Catalogue, FunctionEntry } from '../catalogue.ts'
-import { checkPinned, harmless } from './settings.ts'
+import { checkPinned, harmlessOnceChecked } from './settings.ts'
 import { Refused } from './refused.ts'
 import { constant, fieldsOf, qualified, struct, type QualifiedName } from './nodes.ts'
 import type { Effect, Facts } from './facts.ts'
@@ -60,7 +60,7 @@ function setConfig(facts: Facts, catalogue: Catalogue, args: readonly unknown[] 
   const known = value !== undefined
   const text = known && value !== null ? String(value) : null
   checkPinned(catalogue, setting, text === null ? (known ? null : undefined) : parts(setting, text))
-  if (!harmless(setting)) facts.effects.add('unknown')
+  if (!harmlessOnceChecked(setting)) facts.effects.add('unknown')
   facts.settings.push({ name: setting, value: text, scope: local === true ? 'transaction' : 'session', known })
 }
 

@@ -1,7 +1,7 @@
 /** SET, RESET and SHOW, and the settings that BEGIN brings. */
 import { constant, fieldsOf, list, struct, text, type Fields } from './nodes.ts'
 import type { Setting } from './facts.ts'
-import { checkPinned, harmless } from './settings.ts'
+import { checkPinned, harmless, harmlessOnceChecked } from './settings.ts'
 import { Refused } from './refused.ts'
 import type { Scope } from './scope.ts'
 import type { Walk } from './walk.ts'
@@ -43,13 +43,8 @@ function setValue(walk: Walk, name: string, fields: Fields, scope: Setting['scop
   const texts = known ? values.map((value) => value ?? '') : undefined
   checkPinned(walk.catalogue, name, texts)
   if (name === 'role' || name === 'session_authorization') walk.facts.role = texts?.[0] ?? null
-  else if (!harmless(name) && !isPinnedSafely(name)) walk.facts.effects.add('unknown')
+  else if (!harmlessOnceChecked(name)) walk.facts.effects.add('unknown')
   walk.facts.settings.push({ name, value: texts?.join(', ') ?? null, scope, known })
-}
-
-/** What `checkPinned` has let through sets what is so anyway. */
-function isPinnedSafely(name: string): boolean {
-  return ['client_encoding', 'standard_conforming_strings', 'search_path', 'row_security'].includes(name)
 }
 
 function settingText(node: unknown): string | undefined {

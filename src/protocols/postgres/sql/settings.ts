@@ -109,6 +109,11 @@ export function harmless(name: string): boolean {
   return HARMLESS.has(name) || ENABLE.test(name)
 }
 
+/** What `checkPinned` has let through sets what is so anyway. */
+export function harmlessOnceChecked(name: string): boolean {
+  return harmless(name) || PINNED.has(name)
+}
+
 /** Refuses a change of a pinned setting, unless it sets what is pinned anyway. `value` is undefined where computed. */
 export function checkPinned(catalogue: Catalogue, name: string, value: readonly string[] | null | undefined): void {
   if (!PINNED.has(name) || value === null) return

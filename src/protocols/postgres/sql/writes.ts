@@ -26,10 +26,20 @@ function target(walk: Walk, fields: Fields, outer: Scope, effect: Effect): Targe
 export function insert(walk: Walk, fields: Fields, outer: Scope): void {
   const { table, item: own, scope } = target(walk, fields, outer, 'insert')
   assigned(walk, table, 'insert', fields['cols'], scope)
-  walk.visit(fields['selectStmt'], scopeIn(outer, scope.ctes))
+  source(walk, fields['selectStmt'], scopeIn(outer, scope.ctes))
   const conflict = struct(fields['onConflictClause'])
   if (conflict !== undefined) onConflict(walk, conflict, table, scope)
   returning(walk, fields, own, scope)
+}
+
+const LISTED: ReadonlySet<string> = new Set(['valuesLists', 'limitOption', 'op'])
+
+/** A mere list of VALUES selects nothing. */
+function source(walk: Walk, query: unknown, scope: Scope): void {
+  const select = fieldsOf(query, 'SelectStmt')
+  if (select !== undefined && Object.keys(select).every((key) => LISTED.has(key))) {
+    walk.visit(select['valuesLists'], scope)
+  } else walk.visit(query, scope)
 }
 
 /** The columns that a list assigns; without one, all of them. */
