@@ -64,7 +64,9 @@ export class Encoding {
     const result = this.#result(answer)
     const text = '' + seq
     const head = this.#id + text + this.#decision + text + this.#head(event.session, event.at) + event.sequence
-    let end = offset + slab.write(head, offset, 'latin1')
+    const { json, ascii: plain } = this.#templates.text(command.shape)
+    let end = offset + slab.write(plain ? head + json : head, offset, 'latin1')
+    if (!plain) end += slab.write(json, end, 'utf8')
     slab.set(form.bytes, end)
     end += form.bytes.length
     if (form.open) {

@@ -1,8 +1,9 @@
 /**
- * The part of a decision's record that its shape and its execution's plain facts make, encoded once.
+ * The parts of a decision's record that its shape and its execution's plain facts make, encoded once.
  *
  * Executions of one shape differ in few ways beside their parameters (in a transaction or not, prepared or executed), so a few
- * encoded forms for each shape serve nearly all. They are found by comparing the facts in full.
+ * encoded forms of its facts serve nearly all. They are found by comparing what varies in full, and kept by the facts'
+ * identity: texts that differ in constants only have the same.
  */
 import { hash } from 'node:crypto'
 import type { Command, Shape } from '../gate/command.ts'
@@ -16,9 +17,18 @@ const FORMS = 4
 /** A longer one is made again each time, for less than keeping it beside its shape would cost. */
 const KEPT_LENGTH = 16 * 1024
 const PARAMETERS = 'parameters'
+const BEYOND_ASCII = /[^\0-\x7f]/
+
+/** The beginning of `input`, up to the command's facts. */
+export interface Text {
+  /** `,"input":{"command":{"protocol":…,"action":…,"text":…` */
+  readonly json: string
+  /** It is written at half the cost. */
+  readonly ascii: boolean
+}
 
 export interface Form {
-  /** `,"input":{"command":{…` up to the parameters' value, or, where there are none, up to the end of `varying`. */
+  /** `,"detail":…` up to the parameters' value, or, where there are none, up to the end of `varying`. */
   readonly bytes: Buffer
   /** Parameters follow. */
   readonly open: boolean
@@ -27,13 +37,23 @@ export interface Form {
 }
 
 export class Templates {
-  readonly #forms = new WeakMap<Shape, Form[]>()
+  readonly #texts = new WeakMap<Shape, Text>()
+  readonly #forms = new WeakMap<JsonObject, Form[]>()
 
-  of({ shape, varying }: Command): Form {
-    let forms = this.#forms.get(shape)
-    if (forms === undefined) this.#forms.set(shape, (forms = []))
+  text(shape: Shape): Text {
+    let text = this.#texts.get(shape)
+    if (text === undefined) {
+      text = beginningOf(shape)
+      if (text.json.length <= KEPT_LENGTH) this.#texts.set(shape, text)
+    }
+    return text
+  }
+
+  of({ shape: { detail }, varying }: Command): Form {
+    let forms = this.#forms.get(detail)
+    if (forms === undefined) this.#forms.set(detail, (forms = []))
     for (const form of forms) if (fits(form, varying)) return form
-    const form = formOf(shape, varying)
+    const form = formOf(detail, varying)
     if (form.bytes.length <= KEPT_LENGTH) {
       if (forms.length === FORMS) forms.shift()
       forms.push(form)
@@ -70,13 +90,13 @@ function same(left: Json | undefined, right: Json | undefined): boolean {
   return members === 0
 }
 
-function formOf(shape: Shape, varying: JsonObject): Form {
+function formOf(detail: JsonObject, varying: JsonObject): Form {
   const keys = Object.keys(varying)
   const values = keys.map((key) => (key === PARAMETERS ? null : snapshot(varying[key] as Json)))
   const open = hasParameters(varying[PARAMETERS])
   const { [PARAMETERS]: parameters, ...rest } = varying
   const facts = bounded(JSON.stringify(parameters === undefined || open ? rest : varying))
-  const json = `${commandOf(shape)}${keys.length === 0 ? '' : `,"varying":${open ? opened(facts) : facts}`}`
+  const json = `,"detail":${bounded(JSON.stringify(detail))}${keys.length === 0 ? '' : `,"varying":${open ? opened(facts) : facts}`}`
   return { bytes: Buffer.from(json), open, keys, values }
 }
 
@@ -93,10 +113,10 @@ function opened(facts: string): string {
   return facts === '{}' ? '{"parameters":' : `${facts.slice(0, -1)},"parameters":`
 }
 
-function commandOf(shape: Shape): string {
+function beginningOf(shape: Shape): Text {
   const words = `"protocol":${quote(shape.protocol)},"action":${quote(shape.action)}`
-  const detail = bounded(JSON.stringify(shape.detail))
-  return `,"input":{"command":{${words},${textOf(shape.recorded ?? shape.text)},"detail":${detail}`
+  const json = `,"input":{"command":{${words},${textOf(shape.recorded ?? shape.text)}`
+  return { json, ascii: !BEYOND_ASCII.test(json) }
 }
 
 /** `"text":…`, with `"truncated":…` where only its beginning is kept. */
