@@ -339,9 +339,10 @@ export class Journal implements RecordPort {
     }
   }
 
+  /** What is appended and not yet written goes into the next segment. */
   #rotate(): void {
     if (this.#options.durability === 'synced') this.#syncNow()
-    this.#store.rotate(this.#next)
+    this.#store.rotate(this.#next - this.#count)
     this.#synced = this.#store.mark()
   }
 

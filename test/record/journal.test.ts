@@ -69,6 +69,30 @@ for (const durability of ['written', 'synced'] as const) {
   })
 }
 
+t.test('a segment that is full while records wait for the next write leaves them to the next segment', async (t) => {
+  const directory = temporary()
+  // Each block fills a segment, and more is appended while the disk is waited for.
+  const options = { durability: 'synced', segmentSize: 4096, maxSize: 16 * 1024 ** 2 } as const
+  const journal = open(directory, options)
+  const of = session()
+  journal.sessionStart(of)
+  for (let turn = 0; turn < 20; turn++) {
+    journal.decision(decision(of, `SELECT ${'x'.repeat(4096)}`))
+    const durable = whenDurable(journal)
+    await new Promise((resolve) => setImmediate(resolve))
+    journal.outcome(outcome(of))
+    t.equal(await durable, null)
+  }
+  await journal.close()
+  await open(directory, options).close()
+  const records = await all(directory)
+  t.ok(readdirSync(directory).filter((name) => name.endsWith('.segment')).length > 10)
+  t.same(
+    records.map(({ record }) => record.seq),
+    records.map((_, index) => index + 1),
+  )
+})
+
 t.test('an outcome that nobody waits for is written by itself, soon', async (t) => {
   const directory = temporary()
   const journal = open(directory)
