@@ -82,7 +82,8 @@ export class Leg {
 
   /**
    * Goes on in TLS over this very connection. `wrap` gets the plain socket and returns the TLS one; `unread` are bytes of
-   * the peer's that were read already and belong to the handshake. Nothing is heard until the promise is settled; where it fails the leg is gone.
+   * the peer's that were read already and belong to the handshake. Where it fails the leg is gone. A peer that leaves in
+   * its midst is heard, as `end`: a TLS socket that is not read from would not notice.
    */
   async secure(
     event: 'secure' | 'secureConnect',
@@ -97,7 +98,6 @@ export class Leg {
     this.#socket = secured
     this.#detach = this.#listen(secured)
     secured.on('data', (bytes: Buffer) => this.#chunk(bytes))
-    this.pause(HANDSHAKE)
     secured.once('close', () => plain.destroy())
     try {
       await handshake(secured, event)
@@ -105,7 +105,6 @@ export class Leg {
       this.destroy(error as Error)
       throw error
     }
-    this.resume(HANDSHAKE)
     return secured
   }
 
@@ -146,8 +145,6 @@ export class Leg {
     this.destroy(new NetError('net.handler', 'the session failed on what its peer sent', cause))
   }
 }
-
-const HANDSHAKE = 'tls-handshake'
 
 async function handshake(secured: TLSSocket, event: 'secure' | 'secureConnect'): Promise<void> {
   await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,5 @@
 /** A leg while its connection is being set up: one message at a time, asked for and awaited, within a bound of bytes. */
+import type { TLSSocket } from 'node:tls'
 import { adopt, dial, type Destination, type Handlers, type Leg, type LegOptions } from '../../net/leg.ts'
 import { NetError } from '../../net/errors.ts'
 import type { Connection } from '../../net/connection.ts'
@@ -26,6 +27,7 @@ export class Handshake implements Handlers {
   /** Bytes that came before anything asked for frames: only the first byte tells TLS from a packet. */
   #head: Buffer | null = Buffer.alloc(0)
   #ended: Error | null = null
+  #securing = false
   #wake: (() => void) | null = null
   readonly #bound: number
 
@@ -55,6 +57,8 @@ export class Handshake implements Handlers {
     const first = this.#ended === null
     this.#ended ??= up
     this.#notify()
+    // TLS waits for its peer, and for nothing else.
+    if (this.#securing) this.leg.destroy()
     if (first) this.ended(up)
   }
 
@@ -93,6 +97,19 @@ export class Handshake implements Handlers {
     if (head.length > 1) throw new ProtocolViolation('SSLRequest', 'more than its answer came before TLS')
     this.#head = Buffer.alloc(0)
     return head[0] as number
+  }
+
+  /** Goes on in TLS, by {@link Leg.secure}. When the handshake is given up meanwhile, this fails with the reason, and the leg is gone. */
+  async secure(...how: Parameters<Leg['secure']>): Promise<TLSSocket> {
+    this.#check()
+    this.#securing = true
+    try {
+      return await this.leg.secure(...how)
+    } catch (error) {
+      throw this.#ended ?? error
+    } finally {
+      this.#securing = false
+    }
   }
 
   write(bytes: Uint8Array): void {

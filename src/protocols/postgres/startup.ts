@@ -175,7 +175,7 @@ async function secure(handshake: Handshake, side: AgentSide, plain: Channel, dir
     handshake.write(YES)
   }
   const unread = direct ? handshake.unread() : null
-  const secured = await handshake.leg.secure('secure', (socket) => wrapAgent(socket, context), unread)
+  const secured = await handshake.secure('secure', (socket) => wrapAgent(socket, context), unread)
   if (direct && secured.alpnProtocol !== ALPN) throw new NetError('net.aborted', 'direct TLS without ALPN postgresql')
   return { ...plain, encrypted: true, binding }
 }

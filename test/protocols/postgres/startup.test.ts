@@ -366,6 +366,23 @@ t.test('an agent that says nothing is let go when its time is up', async (t) => 
   await slow.closed()
 })
 
+t.test('an agent that asks for TLS and then says nothing, or leaves, is let go', async (t) => {
+  const gate = await relay(t, { agent: { authenticate: 'none', tls }, limits: { handshake: '300ms' } })
+  for (const said of [encodeSSLRequest(), Buffer.from([0x16, 3, 1, 0, 5])]) {
+    const silent = await raw(t, gate)
+    silent.send(said)
+    await silent.closed()
+  }
+  t.match(gate.accepted[0], { kind: 'refused', refusal: { code: 'session.limit' } })
+  const patient = await relay(t, { agent: { authenticate: 'none', tls } })
+  const leaving = await raw(t, patient)
+  leaving.send(encodeSSLRequest())
+  t.equal(await leaving.byte(), 'S')
+  leaving.socket.end()
+  await leaving.closed()
+  t.match(patient.accepted[0], { kind: 'lost' })
+})
+
 t.test('whatever an agent sends first, it is refused or let go, and the next one is served', async (t) => {
   const gate = await relay(t, { agent: { authenticate: 'password', users, tls }, limits: { handshake: '2s' } })
   const pieces = fc.constantFrom<Uint8Array>(

@@ -25,7 +25,7 @@ export async function secureUpstream(handshake: Handshake, config: UpstreamConfi
   const options = await optionsOf(config)
   let secured: TLSSocket
   try {
-    secured = await handshake.leg.secure('secureConnect', (socket: Socket) => connect({ ...options, socket }))
+    secured = await handshake.secure('secureConnect', (socket: Socket) => connect({ ...options, socket }))
   } catch (error) {
     throw untrusted('the target could not prove who it is, or TLS failed', error)
   }
