@@ -64,3 +64,13 @@ deny contains {
 } if {
 	sql.does("maintenance")
 }
+
+# What does not exist cannot be judged. Whoever may not see it is told the same.
+deny contains {
+	"code": "names.unknown",
+	"message": "this names a table or view that does not exist here",
+	"remedy": "check its spelling, and write its schema before its name",
+} if {
+	some relation in input.command.detail.relations
+	relation.schema == null
+}

@@ -33,6 +33,11 @@ test_settings_of_weight_are_refused if {
 	}
 }
 
+test_a_table_that_does_not_exist_is_called_that if {
+	reading := samples.postgres({"effects": ["select"], "relations": [samples.relation(null, "nowhere", "read", [])]})
+	_codes(guardrails.deny) == {"names.unknown"} with input as reading
+}
+
 test_what_is_unknown_meets_every_guardrail if {
 	count(guardrails.deny) >= 6 with input as samples.postgres({"effects": ["unknown"]})
 }

@@ -22,6 +22,15 @@ deny contains {
 }
 
 deny contains {
+	"code": "writes.function",
+	"message": "this calls a function that changes something: a sequence, a large object, the server",
+	"remedy": "leave it out; a column takes the next number of its sequence by itself when it is not given",
+} if {
+	some function in input.command.detail.functions
+	function.class == "writes"
+}
+
+deny contains {
 	"code": "writes.table",
 	"message": concat("", ["this changes tables other than ", concat(" and ", _writable)]),
 	"remedy": "read what you need from them, and ask their owner for the change",

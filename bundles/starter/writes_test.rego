@@ -39,6 +39,21 @@ test_a_write_below_a_read_is_a_write if {
 	_codes(writes.deny) == {"writes.table"} with input as hidden
 }
 
+test_rows_may_be_copied_in_to_the_named_tables if {
+	every table, codes in {"orders": set(), "customers": {"writes.table"}} {
+		copying := samples.postgres({
+			"effects": ["copy-in"],
+			"relations": [samples.relation("public", table, "insert", ["id"])],
+		})
+		_codes(writes.deny) == codes with input as copying
+	}
+}
+
+test_functions_that_change_something_are_refused if {
+	calling := samples.postgres({"effects": ["select"], "functions": [samples.builtin("nextval", "writes")]})
+	_codes(writes.deny) == {"writes.function"} with input as calling
+}
+
 test_refusals_say_what_would_be_accepted if {
 	every reason in writes.deny {
 		reason.remedy != ""

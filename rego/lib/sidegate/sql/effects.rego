@@ -31,7 +31,8 @@ _opaque if {
 # What a session does around its statements, and what every driver and tool needs.
 _housekeeping := {"cursor", "prepare", "session", "transaction"}
 
-_changes := {"insert", "update", "delete"}
+# COPY FROM STDIN inserts.
+_changes := {"insert", "update", "delete", "copy-in"}
 
 # METADATA
 # scope: document
@@ -114,8 +115,9 @@ _known_not_to_write if {
 # METADATA
 # title: Only inserts, updates and deletes, in these relations
 # description: |
-#   A non-empty set of `schema.name`. Relations that it reads are not limited, but for those of the system that keep
-#   credentials or other sessions' data; say `reads_from` beside it to limit them. See also `unbounded_write`.
+#   A non-empty set of `schema.name`. COPY FROM STDIN inserts. Relations that it reads are not limited, but for those of
+#   the system that keep credentials or other sessions' data; say `reads_from` beside it to limit them. See also
+#   `unbounded_write`.
 writes_only(relations) if {
 	count(_effects & _changes) > 0
 	count(((_effects - {"select"}) - _changes) - _housekeeping) == 0

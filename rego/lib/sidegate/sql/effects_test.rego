@@ -121,6 +121,19 @@ test_a_bounded_write_of_a_named_table_is_only_that if {
 	not sql.writes_only({"public.orders"}) with input as _write("merge", "orders", true)
 }
 
+test_rows_copied_in_from_the_client_are_inserted if {
+	copied := samples.postgres({
+		"effects": ["copy-in"],
+		"relations": [samples.relation("public", "orders", "insert", ["id"])],
+	})
+	sql.writes_only({"public.orders"}) with input as copied
+	not sql.writes_only({"public.customers"}) with input as copied
+	not sql.writes_only({"public.orders"}) with input as samples.postgres({
+		"effects": ["unsafe-io", "copy-in"],
+		"relations": [samples.relation("public", "orders", "insert", ["id"])],
+	})
+}
+
 test_a_write_that_reads_elsewhere_is_limited_by_what_it_may_read_from if {
 	mixed := samples.postgres({
 		"effects": ["insert", "select"],
