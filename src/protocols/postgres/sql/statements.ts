@@ -122,7 +122,8 @@ export const STATEMENTS = {
   ConstraintsSetStmt: does('ConstraintsSetStmt', ['session'], 'unknown'),
   NotifyStmt: does('NotifyStmt', ['notify']),
   ListenStmt: does('ListenStmt', ['listen']),
-  UnlistenStmt: does('UnlistenStmt', ['listen']),
+  /** Drivers send it when a connection goes back to their pool. */
+  UnlistenStmt: does('UnlistenStmt', ['session']),
 
   PrepareStmt: does('PrepareStmt', ['prepare']),
   /** Its own effect only: what it runs by name is judged with it (compose.ts). */

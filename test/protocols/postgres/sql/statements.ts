@@ -25,7 +25,7 @@ export const EXAMPLES = {
   ConstraintsSetStmt: ['SET CONSTRAINTS ALL DEFERRED', 'session'],
   NotifyStmt: ["NOTIFY channel, 'x'", 'notify'],
   ListenStmt: ['LISTEN channel', 'listen'],
-  UnlistenStmt: ['UNLISTEN *', 'listen'],
+  UnlistenStmt: ['UNLISTEN *', 'session'],
   PrepareStmt: ['PREPARE p AS SELECT id FROM customers', 'select'],
   ExecuteStmt: ['EXECUTE p(1)', 'prepare'],
   DeallocateStmt: ['DEALLOCATE ALL', 'prepare'],
