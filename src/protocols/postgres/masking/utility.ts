@@ -116,10 +116,12 @@ function copy(body: Tree, planning: Planning): void {
     refuseMasked(kind, query, planning, 'COPY')
     return
   }
-  planning.scrub = true
   const from = body['is_from'] === true
   const range = tree(body['relation'])
-  const columns = planning.columns(from ? planning.target(range) : planning.relation(range))
+  const relation = from ? planning.target(range) : planning.relation(range)
+  // As with INSERT: what triggers do is out of sight.
+  if (from && relation.triggers) planning.scrub = true
+  const columns = planning.columns(relation)
   const chosen = strings(body['attlist'])
   const copied = columns.list.filter(({ name }) => chosen.length === 0 || (name !== null && chosen.includes(name)))
   const mask = maskedColumn({ list: copied, open: false })
