@@ -124,7 +124,7 @@ export function fromItem(walk: Walk, node: unknown, scope: Scope, before: readon
       return items
     }
     case 'RangeFunction':
-      walk.children(name, fields, lateral)
+      rangeFunction(walk, fields, lateral)
       return [derived(fields, functionColumns(fields))]
     default:
       walk.enter(name, fields, lateral)
@@ -153,6 +153,31 @@ function derived(fields: Fields, columns: ReadonlySet<string> | null, own: strin
   const renamed = strings(alias?.['colnames'])
   return item({ name: text(alias?.['aliasname']) ?? own, renamed, columns: renamed.length > 0 ? null : columns })
 }
+
+const CALLS: ReadonlySet<string> = new Set(['functions'])
+
+function rangeFunction(walk: Walk, fields: Fields, scope: Scope): void {
+  for (const pair of list(fields['functions'])) {
+    const [call, ...definitions] = list(fieldsOf(pair, 'List')?.['items'])
+    if (!severalArrays(walk, call, scope)) walk.visit(call, scope)
+    walk.visit(definitions, scope)
+  }
+  walk.children('RangeFunction', fields, scope, CALLS)
+}
+
+/** `unnest(a, b)` in FROM is one call of the server's own unnest for each array. */
+function severalArrays(walk: Walk, node: unknown, scope: Scope): boolean {
+  const call = fieldsOf(node, 'FuncCall')
+  const args = list(call?.['args'])
+  if (call === undefined || args.length < 2 || Object.keys(call).some((key) => !UNNEST.has(key))) return false
+  const [name, ...more] = strings(call['funcname'])
+  if (name !== 'unnest' || more.length > 0) return false
+  walk.facts.called('pg_catalog', 'unnest', 'pure')
+  walk.visit(args, scope)
+  return true
+}
+
+const UNNEST: ReadonlySet<string> = new Set(['funcname', 'args', 'funcformat', 'location'])
 
 function functionColumns(fields: Fields): ReadonlySet<string> | null {
   const defined = list(fields['coldeflist']).map((node) => text(fieldsOf(node, 'ColumnDef')?.['colname']) ?? '')

@@ -220,6 +220,11 @@ void t.test('a call is every function that its name could mean, with the class o
     functionsIn("SELECT EXTRACT(year FROM now()), CURRENT_USER, x AT TIME ZONE 'utc' FROM (SELECT now() AS x) y"),
     ['pg_catalog.current_user pure', 'pg_catalog.extract pure', 'pg_catalog.now pure', 'pg_catalog.timezone pure'],
   )
+  t.same(functionsIn('SELECT * FROM unnest(array[1], array[mine($1)]) x'), [
+    'pg_catalog.unnest pure',
+    'public.mine unknown',
+  ])
+  t.same(functionsIn('SELECT unnest(array[1], array[2])'), ['?.unnest unknown'])
   t.same(functionsIn('SELECT coalesce(1, 2), nullif(1, 2), greatest(1, 2), GROUPING(1)'), [])
   t.same(functionsIn('SELECT 1 FROM customers TABLESAMPLE system (5)'), ['pg_catalog.system pure'])
   t.same(functionsIn('SELECT 1 FROM customers TABLESAMPLE mine (5)'), ['public.mine unknown'])
