@@ -1,0 +1,196 @@
+/** The whole sidecar with the starter policy, before a real PostgreSQL: what every test of real clients runs against. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { createLog } from '../../../src/commands/run/log.ts'
+import { startSidecar } from '../../../src/commands/run/sidecar.ts'
+import { configuration } from '../../../src/config/schema.ts'
+import { readJournal } from '../../../src/record/reader.ts'
+import type { DecisionRecord, OutcomeRecord, StoredRecord } from '../../../src/record/records.ts'
+import { buildBundle } from '../../support/bundle.ts'
+import { type PostgresOptions, type PostgresServer, startPostgres } from '../../support/postgres.ts'
+import { createAuthority } from '../../support/tls.ts'
+import { DATABASE, EMAILS, ROLE, SHOP, SSNS } from './shop.ts'
+
+const STARTER = join(import.meta.dirname, '../../../bundles/starter')
+
+/** The upstream credential, which agents never hold. */
+const UPSTREAM_PASSWORD = 'upstream-secret-of-the-role'
+/** The agent's own, for the target that asks for one. */
+export const AGENT_PASSWORD = 'secret-of-the-agent'
+
+/** The journal has everything a moment after the client has its answer. */
+const SETTLED_MS = 5_000
+const POLL_MS = 10
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  /** Absent where the way in asks for none. */
+  readonly password?: string
+}
+
+export interface Recorded {
+  readonly decision: DecisionRecord
+  /** Null for what was refused. */
+  readonly outcome: OutcomeRecord | null
+}
+
+export interface Gated {
+  readonly server: PostgresServer
+  /** Past the gate, as the same role. */
+  readonly direct: Address
+  /** Through it: on loopback, without a proof. */
+  readonly agent: Address
+  /** Through it, by a password of the agent's own, and by TLS where the client wants it. */
+  readonly guarded: Address
+  /** PEM file of the authority that signed the certificate of `guarded`. */
+  readonly ca: string
+  /** The agent's commands since the last call, each permitted one with its outcome. */
+  recorded(): Promise<readonly Recorded[]>
+  /** What the operator's log says, at its most talkative. */
+  log(): string
+  /** Connections of agents that are there now, when those whose clients have left are gone. */
+  connections(): Promise<number>
+  /** What must hold of the records whatever the clients did; see {@link checkRecords}. */
+  check(t: Test): Promise<void>
+}
+
+export async function startGated(t: Test, options: PostgresOptions = {}): Promise<Gated> {
+  const directory = mkdtempSync(join(tmpdir(), 'sidegate-e2e-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const file = (name: string, text: string): string => {
+    const path = join(directory, name)
+    writeFileSync(path, text, { mode: 0o600 })
+    return path
+  }
+  const server = await startPostgres(options)
+  t.teardown(async () => await server.stop())
+  await server.sql(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${UPSTREAM_PASSWORD}'`)
+  await server.sql(`CREATE DATABASE ${DATABASE} OWNER ${ROLE}`)
+  await server.sql(`GRANT ALL ON SCHEMA public TO ${ROLE}`, undefined, DATABASE)
+  await server.sql(`SET SESSION AUTHORIZATION ${ROLE}; ${SHOP}`, undefined, DATABASE)
+
+  const authority = createAuthority()
+  const certificate = authority.issue()
+  const tls = { cert: file('cert.pem', certificate.cert), key: file('key.pem', certificate.key) }
+  const credential = { user: ROLE, passwordFile: file('upstream', UPSTREAM_PASSWORD) }
+  const common = {
+    protocol: 'postgres',
+    listen: '127.0.0.1:0',
+    upstream: { host: server.host, port: server.port, tls: 'disable' },
+    databases: [DATABASE],
+    credential,
+  }
+  const users = { [ROLE]: { passwordFile: file('agent', AGENT_PASSWORD) } }
+  const journal = join(directory, 'journal')
+  let logged = ''
+  const sidecar = await startSidecar(
+    configuration.parse({
+      version: 1,
+      policy: { bundle: { file: await buildBundle(STARTER), allowUnsigned: true } },
+      record: { journal: { directory: journal, maxSize: '64MiB', segmentSize: '16MiB' } },
+      targets: {
+        shop: { ...common, agent: { authenticate: 'none' } },
+        guarded: { ...common, agent: { authenticate: 'password', users, tls } },
+      },
+    }),
+    { log: createLog('debug', { write: (line: string) => void (logged += line) }) },
+  )
+  t.teardown(async () => await sidecar.close())
+
+  const at = (port: number | undefined, password?: string): Address => {
+    if (port === undefined) throw new Error('the sidecar does not listen')
+    const address = { host: '127.0.0.1', port, user: ROLE, database: DATABASE }
+    return password === undefined ? address : { ...address, password }
+  }
+  const { targets } = sidecar.ports
+  const active = () => sidecar.status().targets.reduce((sum, { connections: { active: now } }) => sum + now, 0)
+  const connections = async () => {
+    for (const deadline = Date.now() + SETTLED_MS; active() > 0 && Date.now() < deadline;) await sleep(POLL_MS)
+    return active()
+  }
+  let seen = 0
+  const records = () => settled(journal)
+  return {
+    server,
+    direct: at(server.port, UPSTREAM_PASSWORD),
+    agent: at(targets['shop']),
+    guarded: at(targets['guarded'], AGENT_PASSWORD),
+    ca: file('ca.pem', authority.cert),
+    log: () => logged,
+    connections,
+    async check(t) {
+      t.equal(await connections(), 0, 'no connection is left behind')
+      checkRecords(t, await records(), bytesBelow(journal), logged)
+    },
+    async recorded() {
+      const all = await records()
+      const from = seen
+      seen = all.at(-1)?.seq ?? seen
+      return commandsOf(all).filter(({ decision }) => decision.seq > from)
+    },
+  }
+}
+
+function bytesBelow(directory: string): Buffer {
+  return Buffer.concat(readdirSync(directory).map((name) => readFileSync(join(directory, name))))
+}
+
+/** Reads all records, when each command that was permitted has its outcome. */
+async function settled(journal: string): Promise<readonly StoredRecord[]> {
+  const deadline = Date.now() + SETTLED_MS
+  for (;;) {
+    const records: StoredRecord[] = []
+    for await (const { record } of readJournal(journal)) records.push(record)
+    const open = commandsOf(records).filter(({ decision, outcome }) => permitted(decision) && outcome === null)
+    if (open.length === 0) return records
+    if (Date.now() > deadline) {
+      const texts = open.map(({ decision }) => decision.input.command.text)
+      throw new Error(`permitted, and never settled: ${texts.join('; ')}`)
+    }
+    await sleep(POLL_MS)
+  }
+}
+
+export function permitted({ custom }: DecisionRecord): boolean {
+  return custom.verdict === 'permitted'
+}
+
+function commandsOf(records: readonly StoredRecord[]): readonly Recorded[] {
+  const outcomes = new Map<string, OutcomeRecord>()
+  for (const record of records) {
+    if (record.type === 'outcome') outcomes.set(`${record.session} ${record.sequence}`, record)
+  }
+  return records
+    .filter((record) => record.type === 'decision')
+    .map((decision) => ({ decision, outcome: outcomes.get(`${decision.session} ${decision.sequence}`) ?? null }))
+}
+
+/**
+ * Every command of a session has its decision, in order; what was permitted is settled, what was refused never ran; and
+ * no secret is anywhere in the journal's bytes or in the log.
+ */
+function checkRecords(t: Test, records: readonly StoredRecord[], journal: Buffer, log: string): void {
+  const sequences = new Map<string, number>()
+  const gaps: string[] = []
+  for (const record of records) {
+    if (record.type !== 'decision' && record.type !== 'session-end') continue
+    const expected = (sequences.get(record.session) ?? 0) + (record.type === 'decision' ? 1 : 0)
+    if (record.sequence !== expected) gaps.push(`${record.id} is ${record.sequence}, not ${expected}`)
+    if (record.type === 'decision') sequences.set(record.session, record.sequence)
+  }
+  t.ok(sequences.size > 0, 'sessions were recorded')
+  t.same(gaps, [], 'every command has its decision')
+  const ran = commandsOf(records).filter(({ decision, outcome }) => !permitted(decision) && outcome !== null)
+  t.same(ran, [], 'nothing ran that was refused')
+  t.ok(journal.includes('"session-start"'), 'the journal can be searched')
+  for (const secret of [...SSNS, ...EMAILS, UPSTREAM_PASSWORD, AGENT_PASSWORD]) {
+    t.notOk(journal.includes(secret), `the journal does not hold ${secret}`)
+    t.notOk(log.includes(secret), `the log does not hold ${secret}`)
+  }
+}
