@@ -139,14 +139,17 @@ export class Gate {
     const sequence = session.sequence + 1
     session.sequence += request.commands.length
     session.usage.commands += request.commands.length
-    const answers = request.commands.map((command, index) =>
-      this.#policy.decide({ session, command, sequence: sequence + index, grant: null }),
-    )
-    const rulings = answers.map((answer, index) => this.#weigh(answer, request, index, null))
-    const refused = rulings.find((ruling) => ruling.kind === 'refuse')
-    if (refused === undefined && rulings.some((ruling) => ruling.kind === 'hold')) {
-      return this.#hold(session, request, sequence, rulings)
+    const answers: Answer[] = []
+    const rulings: Ruling[] = []
+    let verdict: Ruling['kind'] = 'allow'
+    for (const [index, command] of request.commands.entries()) {
+      const answer = this.#policy.decide({ session, command, sequence: sequence + index, grant: null })
+      const ruling = this.#weigh(answer, request, index, null)
+      answers.push(answer)
+      rulings.push(ruling)
+      if (verdict === 'allow' || ruling.kind === 'refuse') verdict = ruling.kind
     }
+    if (verdict === 'hold') return this.#hold(session, request, sequence, rulings)
     return this.#conclude(session, request, sequence, answers, rulings, null)
   }
 
@@ -287,8 +290,7 @@ export class Gate {
     grants: Grants,
   ): Verdict {
     const at = Date.now()
-    const first = rulings.find((ruling) => ruling.kind !== 'allow')
-    const whole = first === undefined ? null : first.kind === 'refuse' ? first.refusal : refusal('approval.unavailable')
+    const whole = refusalAmong(rulings)
     let position: Position = 0
     try {
       for (const [index, answer] of answers.entries()) {
@@ -336,6 +338,17 @@ export class Gate {
       }
     }
   }
+}
+
+/** Why the whole request is refused; null when all of it is allowed. */
+function refusalAmong(rulings: readonly Ruling[]): Refusal | null {
+  let whole: Refusal | null = null
+  for (const ruling of rulings) {
+    if (ruling.kind === 'refuse') return ruling.refusal
+    // Asked for only now, by a policy that came after people were asked: nobody granted it.
+    if (ruling.kind === 'hold') whole = refusal('approval.unavailable')
+  }
+  return whole
 }
 
 /** A running stream was set up for its first obligations; others would need it set up anew. */

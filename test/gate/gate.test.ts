@@ -156,6 +156,25 @@ t.test('a grant for one demand does not cover another', async (t) => {
   t.match(await verdict, { kind: 'refused', refusal: { code: 'approval.denied' } })
 })
 
+t.test('a refusal beside a demand for approval refuses at once, with its own code', async (t) => {
+  const decide = new FakePolicy(({ command }) =>
+    command.shape.text === 'bad' ? deny('sql.no') : approve('schema.change'),
+  )
+  const { gate, session } = setUp(decide, new FakeApproval())
+  const commands = [command('held'), command('bad')]
+  t.equal(refusalOf(gate.rule(session, request({ commands }))).code, 'sql.no')
+})
+
+t.test('a demand that a new policy makes of another command while people think is not granted', async (t) => {
+  const approval = new FakeApproval()
+  const decide = new FakePolicy(({ command }) => (command.shape.text === 'held' ? approve('schema.change') : ALLOW))
+  const { gate, policy, session } = setUp(decide, approval)
+  const verdict = gate.rule(session, request({ commands: [command('held'), command('free')] }))
+  policy.change(() => approve('schema.change'))
+  approval.holds[0]?.settle({ grant: { by: ['kim'], at: '2026-01-01T00:00:00Z', codes: ['schema.change'] } })
+  t.match(await verdict, { kind: 'refused', refusal: { code: 'approval.unavailable' } })
+})
+
 t.test('an approver store that fails refuses', async (t) => {
   const approval = new FakeApproval()
   approval.ask = () => Promise.reject(new Error('gone'))
