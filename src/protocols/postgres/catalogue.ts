@@ -27,6 +27,16 @@ export interface Column {
   readonly baseTypeOid: number
 }
 
+/** ON DELETE and ON UPDATE of one foreign key, seen from the relation that it refers to. */
+export interface Cascade {
+  /** The relation that refers. */
+  readonly oid: number
+  /** What deleting a row here does there; null for nothing, or for refusing. */
+  readonly onDelete: 'delete' | 'update' | null
+  /** Updating one of these columns here updates rows there. */
+  readonly onUpdate: readonly string[]
+}
+
 export interface Relation {
   readonly oid: number
   readonly schema: string
@@ -41,6 +51,8 @@ export interface Relation {
   /** It has rewrite rules besides a view's own SELECT, or triggers. */
   readonly rules: boolean
   readonly triggers: boolean
+  /** What writing its rows writes elsewhere: the actions of foreign keys that refer to it. None where absent. */
+  readonly cascades?: readonly Cascade[]
   /** Present for relations of the system's own schemas. */
   readonly system?: SystemClass
 }

@@ -21,6 +21,7 @@ const PARTS = {
   ruleReads: queries.RULE_READS,
   ruled: queries.RULED,
   triggered: queries.TRIGGERED,
+  cascades: queries.CASCADES,
   toasts: queries.TOASTS,
   functions: queries.FUNCTIONS,
   operators: queries.OPERATORS,

@@ -33,6 +33,7 @@ export function probe(path: readonly string[], horizon: string): string {
     ),
     written('pg_catalog.pg_inherits t', '(t.inhrelid::int8 + 3 * t.inhparent::int8)'),
     written('pg_catalog.pg_rewrite t', 't.oid::int8'),
+    written(`pg_catalog.pg_constraint t WHERE t.contype = 'f'`, 't.oid::int8'),
     written('pg_catalog.pg_trigger t WHERE NOT t.tgisinternal', 't.oid::int8'),
     written('pg_catalog.pg_proc t', 't.oid::int8'),
     written('pg_catalog.pg_operator t', 't.oid::int8'),
@@ -85,6 +86,12 @@ export const RULED = `SELECT DISTINCT ev_class FROM pg_catalog.pg_rewrite WHERE 
 /** Relations that have triggers of users; those of foreign keys are internal. */
 export const TRIGGERED = `
   SELECT DISTINCT tgrelid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D' ORDER BY 1`
+
+/** referred relation, referring relation, ON DELETE, ON UPDATE, referred columns; those that do something. */
+export const CASCADES = `
+  SELECT confrelid, conrelid, confdeltype, confupdtype, array_to_string(confkey, ' ')
+    FROM pg_catalog.pg_constraint
+   WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')) ORDER BY oid`
 
 /** Toast table, and its relation. */
 export const TOASTS = `

@@ -1,5 +1,5 @@
 /** Rows of the catalogs as what the catalogue says of them. */
-import type { Column, FunctionEntry, Relation, RelationKind, SystemClass } from '../catalogue.ts'
+import type { Cascade, Column, FunctionEntry, Relation, RelationKind, SystemClass } from '../catalogue.ts'
 import type { Builtins } from './builtins.ts'
 
 export type Rows = readonly (readonly (string | null)[])[]
@@ -29,6 +29,7 @@ interface RelationRows {
   readonly ruleReads: Rows
   readonly ruled: Rows
   readonly triggered: Rows
+  readonly cascades: Rows
   readonly toasts: Rows
   readonly types: Rows
 }
@@ -38,6 +39,7 @@ export function relationsOf(rows: RelationRows, builtins: Builtins): Relation[] 
   const parents = pairs(rows.inheritance, 0, 1)
   const children = pairs(rows.inheritance, 1, 0)
   const reads = closure(merged(pairs(rows.ruleReads, 0, 1), pairs(rows.toasts, 0, 1)))
+  const cascades = cascadesOf(rows.cascades, columns)
   const ruled = oids(rows.ruled)
   const triggered = oids(rows.triggered)
   return rows.relations.map(([oidText, schema, name, relkind]) => {
@@ -55,6 +57,7 @@ export function relationsOf(rows: RelationRows, builtins: Builtins): Relation[] 
       reads: reads.get(oid) ?? NO_OIDS,
       rules: ruled.has(oid),
       triggers: triggered.has(oid),
+      ...(cascades.has(oid) ? { cascades: cascades.get(oid) ?? [] } : {}),
       ...(system === undefined ? {} : { system }),
     })
   })
@@ -81,6 +84,32 @@ function columnsOf(rows: Rows, domains: ReadonlyMap<number, number>): ReadonlyMa
     else columns.push(column)
   }
   return byRelation
+}
+
+const ON_DELETE: ReadonlyMap<string, Cascade['onDelete']> = new Map([
+  ['c', 'delete'],
+  ['n', 'update'],
+  ['d', 'update'],
+])
+
+function cascadesOf(
+  rows: Rows,
+  columns: ReadonlyMap<number, readonly Column[]>,
+): ReadonlyMap<number, readonly Cascade[]> {
+  const found = new Map<number, Cascade[]>()
+  for (const [referred, referring, onDelete, onUpdate, key] of rows) {
+    const keys = new Set((key ?? '').split(' ').map(Number))
+    const named = (columns.get(Number(referred)) ?? NO_COLUMNS).filter(({ attnum }) => keys.has(attnum))
+    const cascade = Object.freeze({
+      oid: Number(referring),
+      onDelete: ON_DELETE.get(onDelete ?? '') ?? null,
+      onUpdate: Object.freeze(ON_DELETE.has(onUpdate ?? '') ? named.map(({ name }) => name) : []),
+    })
+    const known = found.get(Number(referred))
+    if (known === undefined) found.set(Number(referred), [cascade])
+    else known.push(cascade)
+  }
+  return found
 }
 
 function domainsOf(types: Rows): ReadonlyMap<number, number> {

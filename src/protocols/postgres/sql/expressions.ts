@@ -115,8 +115,10 @@ export function paramRef(walk: Walk, fields: Fields): void {
 }
 
 /** CURRENT_USER, CURRENT_DATE and their like: functions with a syntax of their own. */
-export function sqlValueFunction(walk: Walk, fields: Fields): void {
+export function sqlValueFunction(walk: Walk, fields: Fields, scope: Scope): void {
   const op = text(fields['op']) ?? ''
+  /** A word like any other to servers before 16: a column, if there is one. */
+  if (op === 'SVFOP_SYSTEM_USER' && walk.catalogue.serverVersion < 160_000) walk.names.bare(scope, 'system_user')
   walk.facts.called(
     'pg_catalog',
     op

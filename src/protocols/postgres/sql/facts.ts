@@ -87,12 +87,16 @@ export class Facts {
   parameters = 0
 
   use(table: Table, access: Access): Use {
-    const key = `${access}\0${table.schema ?? '\0'}\0${table.name}`
+    const key = keyOf(table, access)
     const known = this.#uses.get(key)
     if (known !== undefined) return known
     const use: Use = { table, access, columns: new Set() }
     this.#uses.set(key, use)
     return use
+  }
+
+  uses(table: Table, access: Access): boolean {
+    return this.#uses.has(keyOf(table, access))
   }
 
   column(table: Table, access: Access, name: string): void {
@@ -144,6 +148,10 @@ export class Facts {
       readsOnly: this.readsOnly,
     }
   }
+}
+
+function keyOf(table: Table, access: Access): string {
+  return `${access}\0${table.schema ?? '\0'}\0${table.name}`
 }
 
 function relationFact({ table, access, columns }: Use): JsonObject {

@@ -11,6 +11,7 @@ import {
   subLink,
   typeCast,
 } from './expressions.ts'
+import { call } from './functions.ts'
 import { struct, type Fields, type NodeName } from './nodes.ts'
 import type { Scope } from './scope.ts'
 import { STATEMENTS, type Handler } from './statements.ts'
@@ -44,11 +45,34 @@ function intoClause(walk: Walk, fields: Fields, scope: Scope): void {
   walk.children('IntoClause', fields, scope, INTO_DONE)
 }
 
+/** The SET of a function's definition holds while it runs, and is part of what is stored. */
+function option(walk: Walk, fields: Fields, scope: Scope): void {
+  if (fields['defname'] !== 'set') walk.children('DefElem', fields, scope)
+}
+
 /** Outside of FROM: the relation that a statement is about. */
 function rangeVar(walk: Walk, fields: Fields): void {
   const table = walk.table(fields)
   if (['define', 'grant', 'unknown'].includes(walk.access)) walk.facts.wholeRow(table, walk.access)
   else walk.facts.use(table, walk.access)
+}
+
+/** What this grammar reads as syntax is a call, of a function that anybody may have made, to servers before that. */
+function since(version: number, name: OtherName, called: string): Handler {
+  return (walk, fields, scope) => {
+    if (walk.catalogue.serverVersion < version) call(walk.facts, walk.catalogue, { schema: null, name: called }, null)
+    walk.children(name, fields, scope)
+  }
+}
+
+const JSON_FUNCTIONS: Readonly<Record<string, string>> = {
+  JSON_EXISTS_OP: 'json_exists',
+  JSON_QUERY_OP: 'json_query',
+  JSON_VALUE_OP: 'json_value',
+}
+
+function jsonFunction(walk: Walk, fields: Fields, scope: Scope): void {
+  since(170_000, 'JsonFuncExpr', JSON_FUNCTIONS[String(fields['op'])] ?? 'json_table')(walk, fields, scope)
 }
 
 const OTHERS = {
@@ -73,7 +97,7 @@ const OTHERS = {
   GroupingFunc: inside('GroupingFunc'),
   WindowFunc: never('WindowFunc'),
   WindowFuncRunCondition: never('WindowFuncRunCondition'),
-  MergeSupportFunc: leaf,
+  MergeSupportFunc: since(170_000, 'MergeSupportFunc', 'merge_action'),
   SubscriptingRef: never('SubscriptingRef'),
   FuncExpr: never('FuncExpr'),
   NamedArgExpr: inside('NamedArgExpr'),
@@ -152,7 +176,7 @@ const OTHERS = {
   ColumnDef: inside('ColumnDef'),
   TableLikeClause: inside('TableLikeClause'),
   IndexElem: inside('IndexElem'),
-  DefElem: inside('DefElem'),
+  DefElem: option,
   LockingClause: leaf,
   XmlSerialize: inside('XmlSerialize'),
   PartitionElem: inside('PartitionElem'),
@@ -181,20 +205,20 @@ const OTHERS = {
   TriggerTransition: leaf,
   JsonOutput: inside('JsonOutput'),
   JsonArgument: inside('JsonArgument'),
-  JsonFuncExpr: inside('JsonFuncExpr'),
+  JsonFuncExpr: jsonFunction,
   JsonTablePathSpec: inside('JsonTablePathSpec'),
-  JsonTable: inside('JsonTable'),
+  JsonTable: since(170_000, 'JsonTable', 'json_table'),
   JsonTableColumn: inside('JsonTableColumn'),
   JsonKeyValue: inside('JsonKeyValue'),
-  JsonParseExpr: inside('JsonParseExpr'),
-  JsonScalarExpr: inside('JsonScalarExpr'),
-  JsonSerializeExpr: inside('JsonSerializeExpr'),
-  JsonObjectConstructor: inside('JsonObjectConstructor'),
-  JsonArrayConstructor: inside('JsonArrayConstructor'),
-  JsonArrayQueryConstructor: inside('JsonArrayQueryConstructor'),
+  JsonParseExpr: since(170_000, 'JsonParseExpr', 'json'),
+  JsonScalarExpr: since(170_000, 'JsonScalarExpr', 'json_scalar'),
+  JsonSerializeExpr: since(170_000, 'JsonSerializeExpr', 'json_serialize'),
+  JsonObjectConstructor: since(160_000, 'JsonObjectConstructor', 'json_object'),
+  JsonArrayConstructor: since(160_000, 'JsonArrayConstructor', 'json_array'),
+  JsonArrayQueryConstructor: since(160_000, 'JsonArrayQueryConstructor', 'json_array'),
   JsonAggConstructor: inside('JsonAggConstructor'),
-  JsonObjectAgg: inside('JsonObjectAgg'),
-  JsonArrayAgg: inside('JsonArrayAgg'),
+  JsonObjectAgg: since(160_000, 'JsonObjectAgg', 'json_objectagg'),
+  JsonArrayAgg: since(160_000, 'JsonArrayAgg', 'json_arrayagg'),
   AlterTableCmd: inside('AlterTableCmd'),
   ATAlterConstraint: inside('ATAlterConstraint'),
   ObjectWithArgs: inside('ObjectWithArgs'),

@@ -80,6 +80,8 @@ function grant(walk: Walk, fields: Fields): void {
 
 function truncate(walk: Walk, fields: Fields): void {
   walk.facts.effects.add('truncate')
+  /** It empties relations that nobody has named. */
+  if (fields['behavior'] === 'DROP_CASCADE') walk.facts.effects.add('unknown')
   for (const node of list(fields['relations'])) {
     const table = walk.table(fieldsOf(node, 'RangeVar') ?? {})
     walk.writes(table)

@@ -1,11 +1,17 @@
 /** Walks a whole parse tree: every node that nothing else claims is entered, and every node that is not known is an effect. */
-import type { Catalogue } from '../catalogue.ts'
+import type { Cascade, Catalogue } from '../catalogue.ts'
 import type { ParseLimits } from './limits.ts'
 import { Facts, tableNamed, type Access, type Table } from './facts.ts'
 import { nameOf, struct, structOf, text, type Fields } from './nodes.ts'
 import { HANDLERS } from './handlers.ts'
 import { Refused } from './refused.ts'
 import { EMPTY_SCOPE, Resolver, type Scope } from './scope.ts'
+
+/** How rows are written; `columns` null for any of them. */
+export interface Written {
+  readonly access: 'update' | 'delete'
+  readonly columns: readonly string[] | null
+}
 
 export class Walk {
   readonly catalogue: Catalogue
@@ -87,8 +93,8 @@ export class Walk {
     return { schema, name, relation: schema === null ? undefined : this.catalogue.relation(schema, name) }
   }
 
-  /** Rules and triggers of what is written run code that nobody sees here. */
-  writes(table: Table): void {
+  /** Rules and triggers of what is written run code that nobody sees here; foreign keys carry it on. */
+  writes(table: Table, ...ways: readonly Written[]): void {
     if (isSettings(table)) throw settingsByUpdate()
     const seen = new Set<number>()
     const waiting = table.relation === undefined ? [] : [table.relation.oid]
@@ -97,15 +103,34 @@ export class Walk {
       if (relation === undefined || seen.has(oid)) continue
       seen.add(oid)
       if (relation.rules || relation.triggers) this.facts.effects.add('procedural')
-      if (isSettings({ schema: relation.schema, name: relation.name })) throw settingsByUpdate()
+      if (isSettings(relation)) throw settingsByUpdate()
       waiting.push(...relation.children)
       if (relation.kind === 'view') waiting.push(...relation.reads)
+      for (const way of ways) for (const cascade of relation.cascades ?? []) this.#carried(cascade, way)
     }
+  }
+
+  /** What a foreign key does is written there as well, and may be carried on from there. */
+  #carried(cascade: Cascade, way: Written): void {
+    const does = actionOf(cascade, way)
+    if (does === null) return
+    const relation = this.catalogue.relationByOid(cascade.oid)
+    const table = { schema: relation?.schema ?? null, name: relation?.name ?? `oid ${cascade.oid}`, relation }
+    const known = this.facts.uses(table, does)
+    this.facts.effects.add(does)
+    if (does === 'delete') this.facts.use(table, 'delete')
+    else this.facts.wholeRow(table, 'update')
+    if (!known) this.writes(table, { access: does, columns: null })
   }
 
   root(tree: object): void {
     this.visit(tree, EMPTY_SCOPE)
   }
+}
+
+function actionOf({ onDelete, onUpdate }: Cascade, { access, columns }: Written): Written['access'] | null {
+  if (access === 'delete') return onDelete
+  return onUpdate.some((name) => columns?.includes(name) ?? true) ? 'update' : null
 }
 
 /** UPDATE of pg_settings is SET: it has a rule that calls set_config(). */

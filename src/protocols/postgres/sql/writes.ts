@@ -43,15 +43,19 @@ function source(walk: Walk, query: unknown, scope: Scope): void {
 }
 
 /** The columns that a list assigns; without one, all of them. */
-function assigned(walk: Walk, table: Table, access: Access, targets: unknown, scope: Scope): void {
+function assigned(walk: Walk, table: Table, access: 'insert' | 'update', targets: unknown, scope: Scope): void {
   const columns = list(targets)
+  const names: string[] = []
   if (columns.length === 0) walk.facts.wholeRow(table, access)
   for (const node of columns) {
     const column = fieldsOf(node, 'ResTarget') ?? {}
-    walk.facts.column(table, access, text(column['name']) ?? '*')
+    const name = text(column['name']) ?? '*'
+    names.push(name)
+    walk.facts.column(table, access, name)
     walk.visit(column['indirection'], scope)
     walk.visit(column['val'], scope)
   }
+  if (access === 'update') walk.writes(table, { access, columns: names })
 }
 
 function onConflict(walk: Walk, fields: Fields, table: Table, scope: Scope): void {
@@ -82,10 +86,15 @@ export function update(walk: Walk, fields: Fields, outer: Scope): void {
 
 export function remove(walk: Walk, fields: Fields, outer: Scope): void {
   const { table, item: own, scope } = target(walk, fields, outer, 'delete')
-  walk.facts.use(table, 'delete')
+  deleted(walk, table)
   from(walk, fields['usingClause'], scope)
   walk.facts.bounded(bounds(walk, fields['whereClause'], own, scope))
   returning(walk, fields, own, scope)
+}
+
+function deleted(walk: Walk, table: Table): void {
+  walk.facts.use(table, 'delete')
+  walk.writes(table, { access: 'delete', columns: null })
 }
 
 function from(walk: Walk, nodes: unknown, scope: Scope): void {
@@ -110,7 +119,8 @@ export function merge(walk: Walk, fields: Fields, outer: Scope): void {
     walk.visit(clause['condition'], scope)
     if (does.access === 'insert' || does.access === 'update') {
       assigned(walk, table, does.access, clause['targetList'], scope)
-    } else walk.facts.use(table, does.access)
+    } else if (does.access === 'delete') deleted(walk, table)
+    else walk.facts.use(table, does.access)
     walk.visit(clause['values'], scope)
   }
   returning(walk, fields, own, scope)

@@ -150,6 +150,24 @@ void t.test('the revision moves when a name may mean something else, and only th
   await run('DROP ROLE somebody_else')
 })
 
+void t.test('foreign keys that act are known from the relation that they refer to', async (t) => {
+  const { query, run } = await opened(t)
+  const loader = new CatalogueLoader(['public'])
+  await run(`CREATE TABLE p (x int, id int PRIMARY KEY, code text UNIQUE);
+    CREATE TABLE a (p int REFERENCES p ON DELETE CASCADE, c text REFERENCES p (code) ON UPDATE CASCADE);
+    CREATE TABLE b (p int REFERENCES p ON DELETE SET NULL); CREATE TABLE c (p int REFERENCES p)`)
+  const before = await loader.load(query)
+  const oid = (name: string) => before.relation(null, name)?.oid
+  t.same(before.relation(null, 'p')?.cascades, [
+    { oid: oid('a'), onDelete: 'delete', onUpdate: [] },
+    { oid: oid('a'), onDelete: null, onUpdate: ['code'] },
+    { oid: oid('b'), onDelete: 'update', onUpdate: [] },
+  ])
+  t.equal(before.relation(null, 'a')?.cascades, undefined)
+  await run('ALTER TABLE c DROP CONSTRAINT c_p_fkey, ADD FOREIGN KEY (p) REFERENCES p ON DELETE CASCADE')
+  t.equal((await loader.load(query)).relation(null, 'p')?.cascades?.length, 4)
+})
+
 void t.test('a schema that the role may not use is not in its path, as on the server', async (t) => {
   const { client, query, run } = await opened(t)
   await run('CREATE SCHEMA closed; CREATE TABLE closed.a (x int); CREATE TABLE public.a (y int)')

@@ -53,6 +53,36 @@ void t.test(
   },
 )
 
+void t.test('what foreign keys carry on is written too', async (t) => {
+  t.same(relations("DELETE FROM parents WHERE id = '1'"), [
+    'public.audited update *',
+    'public.offspring delete',
+    'public.parents delete',
+    'public.parents read id',
+    'public.parents update *',
+  ])
+  t.same(effects("DELETE FROM parents WHERE id = '1'"), ['procedural', 'delete', 'update'])
+  t.same(relations('UPDATE parents SET name = $1'), ['public.parents update name'])
+  t.same(relations('UPDATE parents SET code = $1'), ['public.offspring update *', 'public.parents update code'])
+  t.same(relations('INSERT INTO parents (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET code = $2'), [
+    'public.offspring update *',
+    'public.parents insert id',
+    'public.parents read id',
+    'public.parents update code',
+  ])
+  t.same(effects('MERGE INTO parents p USING customers c ON p.id = c.id WHEN MATCHED THEN DELETE').slice(0, 2), [
+    'procedural',
+    'delete',
+  ])
+  t.same(effects('TRUNCATE parents CASCADE'), ['unknown', 'truncate'])
+})
+
+void t.test('the SET of a stored function is not one of the session', async (t) => {
+  const sql = "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = '' AS 'SELECT 1'"
+  t.same(effects(sql), ['procedural', 'ddl'])
+  t.same(facts('ALTER FUNCTION f() SET role = x').settings, [])
+})
+
 void t.test('MERGE has the effect of each of its arms', async (t) => {
   const sql = `MERGE INTO customers c USING orders o ON c.id = o.customer_id
     WHEN MATCHED AND o.total > '1' THEN UPDATE SET name = o.note

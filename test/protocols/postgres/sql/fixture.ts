@@ -48,11 +48,14 @@ const functions = functionsOf([
 ])
 const [, , , , same] = functions
 
-export const catalogue: Catalogue = new Snapshot({
+/** The same names on another server. */
+export function catalogueOf(serverVersion: number): Catalogue {
+  return new Snapshot({ ...PARTS, serverVersion, builtins: builtinsOf(serverVersion) })
+}
+
+const PARTS = {
   revision: 1,
-  serverVersion: 180_000,
   searchPath: ['pg_catalog', 'public'],
-  builtins,
   relations: [
     ...system,
     relation(20_001, 'customers', 'id name ssn email'),
@@ -66,11 +69,20 @@ export const catalogue: Catalogue = new Snapshot({
     relation(20_009, 'ids', 'last_value', { kind: 'sequence' }),
     relation(20_010, 'private', 'id', { schema: 'app' }),
     relation(20_011, 'customers', 'id hidden', { schema: 'app' }),
+    relation(20_012, 'parents', 'id code name', {
+      cascades: [
+        { oid: 20_013, onDelete: 'delete', onUpdate: ['code'] },
+        { oid: 20_012, onDelete: 'update', onUpdate: [] },
+      ],
+    }),
+    relation(20_013, 'offspring', 'id parent', { cascades: [{ oid: 20_003, onDelete: 'update', onUpdate: [] }] }),
   ],
   functions,
   operators: same === undefined ? [] : [{ schema: 'public', name: '===', function: same }],
   types: [{ oid: TEXT, schema: 'pg_catalog', name: 'text' }],
-})
+}
+
+export const catalogue = catalogueOf(180_000)
 
 function oidOf(name: string): number {
   return system.find((each) => each.name === name)?.oid ?? 0

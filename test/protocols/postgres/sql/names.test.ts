@@ -1,5 +1,6 @@
 import t from 'tap'
-import { facts, functionsIn, relations } from './fixture.ts'
+import { analyse } from '../../../../src/protocols/postgres/sql/analyse.ts'
+import { catalogueOf, detailOf, facts, functionsIn, LIMITS, relations } from './fixture.ts'
 
 void t.test('a name means what it means to the server: the nearest scope, and a column before a row', async (t) => {
   t.same(relations('SELECT name FROM customers'), ['public.customers read name'])
@@ -254,4 +255,35 @@ void t.test('functions that reach out, wait or read by name are never pure', asy
   t.same(class_('pg_terminate_backend(1)'), ['external'])
   t.same([...facts("SELECT pg_read_file('x')").effects], ['unsafe-io', 'select'])
   t.same([...facts("SELECT pg_notify('a', 'b')").effects], ['notify', 'select'])
+})
+
+void t.test('words that are syntax to the newest server are names to older ones', async (t) => {
+  const on = (version: number, sql: string) => {
+    const analysis = analyse(sql, catalogueOf(version), LIMITS)
+    const [one] = analysis.kind === 'statements' ? analysis.statements : []
+    if (one === undefined) throw new Error(sql)
+    return detailOf(one)
+  }
+  for (const [since, call] of [
+    [160_000, 'json_array(1)'],
+    [160_000, 'json_objectagg(1: 2)'],
+    [170_000, 'json_scalar(1)'],
+    [170_000, "json_value('{}', '$.x')"],
+    [170_000, "json_exists('{}', '$.x')"],
+    [170_000, "json_serialize('{}')"],
+    [170_000, 'merge_action()'],
+  ] as const) {
+    t.same(on(since, `SELECT ${call}`).functions, [], `${call} of ${since}`)
+    t.match(on(since - 10_000, `SELECT ${call}`).functions, [{ class: 'unknown' }], `${call} before ${since}`)
+  }
+  t.same(on(150_000, 'SELECT system_user FROM elsewhere').relations[0]?.columns, ['system_user'])
+  t.same(on(180_000, 'SELECT system_user FROM elsewhere').relations[0]?.columns, [])
+})
+
+void t.test('aggregates in all their forms are known', async (t) => {
+  t.same(
+    functionsIn(`SELECT count(*), count(DISTINCT id), percentile_disc(0.5) WITHIN GROUP (ORDER BY id),
+      rank($1) WITHIN GROUP (ORDER BY id), string_agg(id, ','), sum(1) OVER (), row_number() OVER () FROM customers`),
+    ['count', 'percentile_disc', 'rank', 'row_number', 'string_agg', 'sum'].map((name) => `pg_catalog.${name} pure`),
+  )
 })
