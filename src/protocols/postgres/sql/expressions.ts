@@ -40,12 +40,22 @@ export function indirection(walk: Walk, fields: Fields, scope: Scope): void {
 export function funcCall(walk: Walk, fields: Fields, scope: Scope): void {
   const called = qualified(fields['funcname'])
   const args = list(fields['args'])
+  if (isColumnBefore16(walk, fields, called.name)) {
+    walk.names.bare(scope, called.name)
+    return
+  }
   const counted = fields['func_variadic'] !== true && !args.some((arg) => fieldsOf(arg, 'NamedArgExpr') !== undefined)
   const ordered = fields['agg_within_group'] === true ? list(fields['agg_order']) : []
   if (!isProjection(walk, called, args, scope)) {
     call(walk.facts, walk.catalogue, called, counted ? [...args, ...ordered] : null)
   }
   walk.children('FuncCall', fields, scope, FUNCTION_NAME)
+}
+
+/** SYSTEM_USER is a word like any other to servers before 16: a column, if there is one. */
+function isColumnBefore16(walk: Walk, fields: Fields, name: string): boolean {
+  const bare = fields['args'] === undefined && fields['funcformat'] === 'COERCE_SQL_SYNTAX'
+  return name === 'system_user' && bare && walk.catalogue.serverVersion < 160_000
 }
 
 const FUNCTION_NAME: ReadonlySet<string> = new Set(['funcname'])
@@ -115,10 +125,8 @@ export function paramRef(walk: Walk, fields: Fields): void {
 }
 
 /** CURRENT_USER, CURRENT_DATE and their like: functions with a syntax of their own. */
-export function sqlValueFunction(walk: Walk, fields: Fields, scope: Scope): void {
+export function sqlValueFunction(walk: Walk, fields: Fields): void {
   const op = text(fields['op']) ?? ''
-  /** A word like any other to servers before 16: a column, if there is one. */
-  if (op === 'SVFOP_SYSTEM_USER' && walk.catalogue.serverVersion < 160_000) walk.names.bare(scope, 'system_user')
   walk.facts.called(
     'pg_catalog',
     op

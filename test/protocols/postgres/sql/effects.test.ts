@@ -57,6 +57,7 @@ void t.test('what foreign keys carry on is written too', async (t) => {
   t.same(relations("DELETE FROM parents WHERE id = '1'"), [
     'public.audited update *',
     'public.offspring delete',
+    'public.offspring update *',
     'public.parents delete',
     'public.parents read id',
     'public.parents update *',
