@@ -27,7 +27,7 @@ export function analyseParsed(parsed: readonly ParsedStatement[], catalogue: Cat
   return refusing(() => statements(parsed, catalogue, limits))
 }
 
-export function refusing(analysis: () => Analysis): Analysis {
+function refusing(analysis: () => Analysis): Analysis {
   try {
     return analysis()
   } catch (error) {
