@@ -33,15 +33,21 @@ export interface Setting {
   readonly limits: PostgresTargetConfig['limits']
   readonly analyses: Analyses
   readonly obligations: Obligations
+  /** Settings that the server reports, and may not report otherwise: everything was judged under these. */
+  readonly pinned: ReadonlyMap<string, string>
   /** Aborts when the sidecar shuts down. */
   readonly signal: AbortSignal
 }
 
 const WAITS = 'a-message-waits'
+const ANSWERS_WAIT = 'answers-wait'
+/** How long the agent has to read its last answers before the connection is cut. */
+const LINGER_MS = 5_000
 
 export class Conversation {
-  /** Resolves with the reason when both legs are done with. */
+  /** Resolves with the reason when nothing of either party is listened to any more. */
   readonly ended: Promise<string>
+  readonly #closed = Promise.withResolvers<void>()
   readonly #parties: Parties
   readonly #log: Logger
   readonly #signal: AbortSignal
@@ -50,7 +56,10 @@ export class Conversation {
   readonly #serverSide: ServerSide
   readonly #unwatch: () => void
   readonly #resolve: (reason: string) => void
+  readonly #gate: Gate
+  readonly #outgoing: Outgoing
   #over = false
+  #linger: NodeJS.Timeout | undefined
 
   constructor(parties: Parties, setting: Setting) {
     const { promise, resolve } = Promise.withResolvers<string>()
@@ -59,22 +68,30 @@ export class Conversation {
     this.#parties = parties
     this.#log = setting.log
     this.#signal = setting.signal
+    this.#gate = setting.gate
     const { agent, upstream, reader } = parties
-    const outgoing = new Outgoing(
+    this.#outgoing = new Outgoing(
       setting.gate,
       (bytes) => void forward(agent, upstream, bytes),
       (error) => this.#unrecorded(error),
     )
     this.#relay = new Relay({
       ...setting,
-      outgoing,
+      outgoing: this.#outgoing,
       toAgent: (bytes) => void forward(upstream, agent, bytes),
+      // An agent that does not read its refusals is not asked for more.
+      answer: (bytes) => {
+        if (!agent.write(bytes)) agent.pause(ANSWERS_WAIT)
+      },
+      notify: (notice) => {
+        if (!this.#serverSide.cut) agent.write(notice)
+      },
       end: (because) => this.#end(because, because.code),
-      cancel: () => void parties.cancel(),
+      cancel: () => parties.cancel(),
     })
     const reading = { pause: () => agent.pause(WAITS), resume: () => agent.resume(WAITS) }
     this.#agentSide = new AgentSide(this.#relay, reader, reading, (error) => this.#failed(error))
-    this.#serverSide = new ServerSide(this.#relay, parties.upstreamReader)
+    this.#serverSide = new ServerSide(this.#relay, parties.upstreamReader, setting.pinned)
     this.#unwatch = watchIdle(
       () => [agent, upstream],
       setting.limits.idle,
@@ -87,8 +104,14 @@ export class Conversation {
   readonly agent = {
     chunk: (bytes: Buffer): void => this.#try(() => this.#agentSide.receive(Buffer.from(bytes))),
     end: (): void => this.#agentLeft(),
-    drain: (): void => drained(this.#parties.upstream),
-    close: (): void => this.#agentLeft(),
+    drain: (): void => {
+      this.#parties.agent.resume(ANSWERS_WAIT)
+      drained(this.#parties.upstream)
+    },
+    close: (): void => {
+      this.#agentLeft()
+      this.#agentClosed()
+    },
   }
 
   /** The server's leg; its handlers. */
@@ -106,6 +129,24 @@ export class Conversation {
   begin(): void {
     this.#try(() => this.#agentSide.begin())
     if (this.#signal.aborted) this.#shutdown()
+  }
+
+  /** Resolves when the agent has read its last answers, or had the time to. */
+  get closed(): Promise<void> {
+    return this.#closed.promise
+  }
+
+  /** The agent cancels: what waits for people, or else what the server does. */
+  cancel(): void {
+    if (!this.#relay.withdraw()) void this.#parties.cancel()
+  }
+
+  /** Ends a conversation that did not begin. */
+  abandon(): void {
+    this.#agentLeft()
+    this.#parties.agent.destroy()
+    this.#parties.upstream.destroy()
+    this.#agentClosed()
   }
 
   #try(handle: () => void): void {
@@ -142,14 +183,14 @@ export class Conversation {
 
   /** The agent has gone, with Terminate or without: nobody waits for what the server may still be doing. */
   #agentLeft(): void {
-    const busy = !this.#relay.replies.empty
-    const { agent, upstream, cancel } = this.#parties
     if (this.#over) return
-    this.#finish(this.#agentSide.terminated ? 'agent terminated' : 'agent left')
+    const { agent, upstream } = this.#parties
+    const { terminated } = this.#agentSide
+    const busy = !this.#relay.replies.empty
+    this.#finish(terminated ? 'agent terminated' : 'agent left')
     agent.end()
-    if (busy) void cancel().finally(() => upstream.destroy())
-    // What was recorded and permitted before Terminate is on its way; FIN goes out behind it.
-    else upstream.end()
+    if (busy || !terminated) this.#leaveServer(busy)
+    else this.#gate.whenRecorded(() => upstream.end())
   }
 
   #serverLeft(): void {
@@ -164,18 +205,38 @@ export class Conversation {
   #end(because: Refusal, reason: string, sqlstate?: string): void {
     if (this.#over) return
     const busy = !this.#relay.replies.empty
-    const { agent, upstream, cancel } = this.#parties
     this.#finish(reason)
-    agent.end(farewell(because, sqlstate))
+    this.#parties.agent.end(farewell(because, sqlstate))
+    this.#leaveServer(busy)
+  }
+
+  /** What was not sent stays unsent; what runs is cancelled, since the server would not notice that nobody waits. */
+  #leaveServer(busy: boolean): void {
+    const { upstream, cancel } = this.#parties
+    this.#outgoing.close()
     if (busy) void cancel().finally(() => upstream.destroy())
     else upstream.destroy()
   }
 
+  /** The agent's leg stays until all of it is read, for a while. */
   #finish(reason: string): void {
+    const { agent } = this.#parties
     this.#over = true
     this.#unwatch()
     this.#signal.removeEventListener('abort', this.#shutdown)
+    this.#relay.over = true
+    this.#relay.withdraw()
     this.#serverSide.lost()
     this.#resolve(reason)
+    // What the agent still sends is read and dropped: unread, it would make the kernel throw our last words away.
+    agent.resume(WAITS)
+    agent.resume(ANSWERS_WAIT)
+    if (agent.socket.destroyed) return this.#agentClosed()
+    this.#linger = setTimeout(() => agent.destroy(), LINGER_MS)
+  }
+
+  #agentClosed(): void {
+    clearTimeout(this.#linger)
+    this.#closed.resolve()
   }
 }

@@ -36,6 +36,7 @@ export class Database implements Analyses {
   #catalogue: Catalogue | null = null
   #queries: Queries | null = null
   #refreshing: Promise<void> | null = null
+  #next: Promise<void> | null = null
   #refreshedAt = 0
   #sessions = 0
   #timer: NodeJS.Timeout | null = null
@@ -83,9 +84,22 @@ export class Database implements Analyses {
     return this.#resolved(text, analysis)
   }
 
-  /** Looks whether the catalogs have changed, and reads them again if so. Calls under way are shared. */
+  /**
+   * Looks whether the catalogs have changed, and reads them again if so. What is being read already may have been read
+   * before the change that the caller knows of: that is waited for, and one more reading then serves all who came meanwhile.
+   */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#read().finally(() => {
+    if (this.#refreshing === null) return this.#begin()
+    this.#next ??= this.#refreshing.then(
+      () => this.#begin(),
+      () => this.#begin(),
+    )
+    return this.#next
+  }
+
+  #begin(): Promise<void> {
+    this.#next = null
+    this.#refreshing = this.#read().finally(() => {
       this.#refreshing = null
     })
     return this.#refreshing

@@ -5,25 +5,62 @@
  * taken back when the server answers. Each name therefore has a chain of versions, newest first; taking one back
  * leaves the later ones standing. SQL and the protocol share both namespaces (PREPARE with Parse, DECLARE with Bind).
  */
+import { isUtf8 } from 'node:buffer'
 
 /** One change of one name; `value` null is its removal. */
 export interface Version<T> {
   readonly name: string
   readonly value: T | null
+  /** The segment of the pipeline that makes the change: if it fails, all that follows in the same segment is skipped. */
+  readonly segment: number
   previous: Version<T> | null
+  /** The server has said whether it did it. */
+  settled: boolean
+  waiting: (() => void) | null
 }
+
+/** NAMEDATALEN - 1: PostgreSQL finds statements and portals by this many bytes of their names. */
+const NAME_BYTES = 63
+/** A UTF-16 unit takes at most three bytes: shorter names need not be measured. */
+const NAME_UNITS = NAME_BYTES / 3
 
 export class Names<T> {
   readonly #limit: number
+  readonly #pipeline: { readonly segment: number }
   readonly #newest = new Map<string, Version<T>>()
 
-  /** @param limit how many names may be known at once; removals that the server has not confirmed count. */
-  constructor(limit: number) {
+  /**
+   * @param limit how many names may be known at once; removals that the server has not confirmed count.
+   * @param pipeline where the agent is in its pipeline
+   */
+  constructor(limit: number, pipeline: { readonly segment: number }) {
     this.#limit = limit
+    this.#pipeline = pipeline
   }
 
   get(name: string): T | undefined {
-    return this.#newest.get(name)?.value ?? undefined
+    return this.#newest.get(key(name))?.value ?? undefined
+  }
+
+  /** The name is known, or its removal is under way. */
+  has(name: string): boolean {
+    return this.#newest.has(key(name))
+  }
+
+  /**
+   * Resolves when the server has said what became of the name's last change. Undefined where that need not be waited for:
+   * within the segment of the change, because whoever uses the name there is skipped where the change fails.
+   */
+  settling(name: string): Promise<void> | undefined {
+    const newest = this.#newest.get(key(name))
+    if (newest === undefined || newest.settled || newest.segment === this.#pipeline.segment) return undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const others = newest.waiting
+    newest.waiting = () => {
+      others?.()
+      resolve()
+    }
+    return promise
   }
 
   /** Another name fits within the limit. */
@@ -32,11 +69,11 @@ export class Names<T> {
   }
 
   define(name: string, value: T): Version<T> {
-    return this.#push(name, value)
+    return this.#push(key(name), value)
   }
 
   remove(name: string): Version<T> {
-    return this.#push(name, null)
+    return this.#push(key(name), null)
   }
 
   /** Removes all names that the predicate picks. */
@@ -51,7 +88,7 @@ export class Names<T> {
   /** Drops all names that the predicate picks, because the server has. */
   forget(picks: (value: T) => boolean): void {
     for (const [name, { value }] of this.#newest) {
-      if (value === null || picks(value)) this.#newest.delete(name)
+      if (value !== null && picks(value)) this.#newest.delete(name)
     }
   }
 
@@ -59,10 +96,16 @@ export class Names<T> {
   confirm(version: Version<T>): void {
     version.previous = null
     if (version.value === null && this.#newest.get(version.name) === version) this.#newest.delete(version.name)
+    settle(version)
   }
 
   /** The server has not done it. */
   revert(version: Version<T>): void {
+    this.#unlink(version)
+    settle(version)
+  }
+
+  #unlink(version: Version<T>): void {
     const newest = this.#newest.get(version.name)
     if (newest === version) {
       if (version.previous === null) this.#newest.delete(version.name)
@@ -78,8 +121,23 @@ export class Names<T> {
   }
 
   #push(name: string, value: T | null): Version<T> {
-    const version: Version<T> = { name, value, previous: this.#newest.get(name) ?? null }
+    const previous = this.#newest.get(name) ?? null
+    const { segment } = this.#pipeline
+    const version: Version<T> = { name, value, segment, previous, settled: false, waiting: null }
     this.#newest.set(name, version)
     return version
   }
+}
+
+function settle<T>(version: Version<T>): void {
+  version.settled = true
+  version.waiting?.()
+  version.waiting = null
+}
+
+function key(name: string): string {
+  if (name.length <= NAME_UNITS || Buffer.byteLength(name) <= NAME_BYTES) return name
+  const bytes = Buffer.from(name).subarray(0, NAME_BYTES)
+  // Cut within a character it is no text any more, and equals no name that is one: no name has a NUL.
+  return isUtf8(bytes) ? bytes.toString() : `\0${bytes.toString('latin1')}`
 }

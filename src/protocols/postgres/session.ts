@@ -10,7 +10,7 @@ import type { Database } from './databases.ts'
 import { ConnectionRefused } from './connection-refused.ts'
 import { Obligations } from './relay/obligations.ts'
 import { acceptAgent, type AcceptedSession, type AgentSide, dismiss, welcome } from './startup.ts'
-import { cancelUpstream, connectUpstream, type Upstream } from './upstream.ts'
+import { cancelUpstream, connectUpstream, pinnedSettings, type Upstream } from './upstream.ts'
 import type { CancelKeys } from './upstream/cancel-keys.ts'
 
 /** What all sessions of a target share. */
@@ -55,28 +55,26 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
       context(agent.principal, wiring.workload, wiring.identity),
       attributes(connection, agent),
     )
-    const reason = await converse(connection, agent, upstream, shared, {
-      session,
-      database,
-      log: log.child({ session: session.id }),
-    })
-    wiring.gate.close(session, reason)
+    const of = { session, database, log: log.child({ session: session.id }) }
+    const conversation = await converse(connection, agent, upstream, shared, of)
+    await conversation.closed
   } catch (error) {
     const refused = error instanceof ConnectionRefused ? error : unavailable(error)
     log.warn({ err: error, code: refused.code }, 'a session could not begin')
-    dismiss(agent, refused)
     upstream?.leg.destroy()
+    await dismiss(agent, refused)
   } finally {
     if (joined) database.leave()
   }
 
+  /** Up to the end of the conversation, whose session is over then. */
   async function converse(
     from: Connection,
     { handshake, leg, reader, protocol }: AcceptedSession,
     to: Upstream,
     { masks }: Shared,
     of: { session: ReturnType<typeof wiring.gate.open>; database: Database; log: Logger },
-  ): Promise<string> {
+  ): Promise<Conversation> {
     const cancel = () =>
       cancelUpstream(config.upstream, to.key).catch((error: unknown) => of.log.warn({ err: error }, 'a cancel failed'))
     const conversation = new Conversation(
@@ -88,19 +86,24 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
         limits: config.limits,
         analyses: of.database,
         obligations: new Obligations(() => of.database.catalogue(), masks),
+        pinned: pinnedSettings(config.searchPath),
         signal: from.signal,
       },
     )
-    const { key, unregister } = keys.register(to.key.processId, protocol, () => void cancel())
+    const { key, unregister } = keys.register(to.key.processId, protocol, () => conversation.cancel())
     try {
       to.handshake.handOver(conversation.upstream)
       handshake.handOver(conversation.agent)
       leg.write(welcome(agent, { parameters: to.parameters, ...key }))
       conversation.begin()
-      return await conversation.ended
-    } finally {
-      unregister()
+    } catch (error) {
+      // One of them left while the other was being connected.
+      of.log.info({ err: error }, 'a session ended before it began')
+      conversation.abandon()
     }
+    wiring.gate.close(of.session, await conversation.ended)
+    unregister()
+    return conversation
   }
 }
 

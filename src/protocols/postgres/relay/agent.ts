@@ -3,11 +3,21 @@ import type { Permit } from '../../../gate/gate.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { FRAME, type FrameReader, NONE } from '../framing.ts'
 import { decodeFrontend, FRONTEND, ProtocolViolation } from '../messages.ts'
-import { newToken, refusedCopy, refusedQuery, TERMINATE } from '../origination.ts'
+import { FLUSH, newToken, refusedCopy, refusedQuery, TERMINATE } from '../origination.ts'
 import type { Execution } from './execution.ts'
 import { ExtendedQuery } from './extended.ts'
 import { refused, type Relay } from './relay.ts'
 import { SimpleQuery } from './simple.ts'
+
+/** What may come while a COPY takes data. PostgreSQL itself ends the connection at all else. */
+const WITHIN_COPY: ReadonlySet<number> = new Set([
+  FRONTEND.CopyData,
+  FRONTEND.CopyDone,
+  FRONTEND.CopyFail,
+  FRONTEND.Sync,
+  FRONTEND.Flush,
+  FRONTEND.Terminate,
+])
 
 export interface AgentPauses {
   pause(): void
@@ -26,6 +36,8 @@ export class AgentSide {
   #copying: Execution | null = null
   /** A large CopyData of which more is to come. */
   #inPiece = false
+  /** A COPY in whose data the agent sent a Sync: the server ignores it, unless the COPY fails before. */
+  #synced: Execution | null = null
   /** The agent has said Terminate. */
   #terminated = false
 
@@ -61,37 +73,59 @@ export class AgentSide {
     for (let kind = reader.next(); kind !== NONE && !this.#terminated; kind = reader.next()) {
       const waits = kind === FRAME ? this.#frame() : this.#copyData()
       if (waits === undefined) continue
-      this.#wait(waits)
+      void this.#wait(waits)
       break
     }
     this.#relay.outgoing.flush()
+    this.#relay.watch()
   }
 
-  #wait(waits: Promise<void>): void {
+  /** Goes on with the message behind this one when this one is done with. */
+  async #wait(message: Promise<void>): Promise<void> {
     this.#waiting = true
-    waits.then(
-      () => {
-        this.#waiting = false
-        this.#reading.resume()
-        try {
-          this.#run()
-        } catch (error) {
-          this.#failed(error)
-        }
-      },
-      (error: unknown) => this.#failed(error),
-    )
+    try {
+      await message
+      this.#waiting = false
+      this.#reading.resume()
+      if (!this.#relay.over) this.#run()
+    } catch (error) {
+      this.#failed(error)
+    }
   }
 
   #frame(): void | Promise<void> {
     const { type, buffer, start, end } = this.#reader
-    const { refreshing } = this.#relay
-    if (refreshing !== null) return refreshing.then(() => this.#message(type, buffer, start, end))
-    if (type !== FRONTEND.Sync || !this.#relay.skipping) {
-      const barrier = this.#extended.waits(type === FRONTEND.Sync)
-      if (barrier !== undefined) return barrier.then(() => this.#message(type, buffer, start, end))
-    }
-    return this.#message(type, buffer, start, end)
+    return this.#admit(type, buffer, start, end)
+  }
+
+  /** A message comes to its turn when all that it must wait for is over. */
+  #admit(type: number, buffer: Buffer, start: number, end: number): void | Promise<void> {
+    const relay = this.#relay
+    if (relay.over) return
+    const barrier = relay.blocked ?? this.#limited(type === FRONTEND.Sync)
+    if (barrier !== null) return barrier.then(() => this.#admit(type, buffer, start, end))
+    const [copy] = relay.copies
+    if (copy === undefined || WITHIN_COPY.has(type)) return this.#message(type, buffer, start, end)
+    // Where the server does not take the data, the COPY has failed, and what comes is not within it.
+    if (!copy.taking) return relay.sent(copy.answered()).then(() => this.#admit(type, buffer, start, end))
+    throw new ProtocolViolation('the agent', `a message of type ${String.fromCharCode(type)} came within COPY data`)
+  }
+
+  /**
+   * A limited execution may turn out to have failed after the server was done with it. What follows it must then not
+   * run, so it waits; only the Sync of a segment that does nothing else may go on, since a transaction that has only
+   * read ends the same way whether it is committed or not.
+   */
+  #limited(syncing: boolean): Promise<void> | null {
+    const relay = this.#relay
+    const { limited } = relay
+    if (limited === null || (syncing && relay.skipping)) return null
+    relay.limited = null
+    // Of a Query, the answer that follows it belongs to it as well.
+    if (limited.portal === null || limited.statement.role.is === 'fetch') return relay.sent(relay.replies.answered())
+    if (limited.settled || (syncing && relay.status === 'I' && relay.executions === 1)) return null
+    relay.outgoing.originate(FLUSH)
+    return relay.sent(limited.finished())
   }
 
   #message(type: number, buffer: Buffer, start: number, end: number): void | Promise<void> {
@@ -103,8 +137,7 @@ export class AgentSide {
       case FRONTEND.Execute:
         return this.#extended.execute(buffer, start, end)
       case FRONTEND.Sync:
-        // In the midst of COPY data the server ignores it.
-        return this.#copying === null ? this.#extended.sync() : undefined
+        return this.#sync()
       case FRONTEND.Query:
         return this.#query(buffer, start, end)
       case FRONTEND.Parse:
@@ -112,7 +145,8 @@ export class AgentSide {
       case FRONTEND.Close:
         return this.#extended.close(buffer, start, end)
       case FRONTEND.Flush:
-        return this.#copying === null ? this.#extended.flush() : undefined
+        // In the midst of COPY data the server ignores it.
+        return this.#relay.copies.length === 0 ? this.#extended.flush() : undefined
       case FRONTEND.CopyData:
         return this.#copyData()
       case FRONTEND.CopyDone:
@@ -125,6 +159,28 @@ export class AgentSide {
       default:
         throw new ProtocolViolation('the agent', `a message of type ${String.fromCharCode(type)} is not expected here`)
     }
+  }
+
+  /** Whether the server heeds a Sync within a COPY hangs on whether it takes the data; so that has to be known. */
+  #sync(): void | Promise<void> {
+    const copy = this.#relay.copies[0]
+    if (copy === undefined) return this.#extended.sync()
+    if (!copy.taking) return this.#relay.sent(copy.answered()).then(() => this.#admitSync())
+    if (this.#synced === copy) return
+    this.#synced = copy
+    void this.#syncAfter(copy)
+  }
+
+  async #syncAfter(copy: Execution): Promise<void> {
+    await copy.finished()
+    if (this.#synced !== copy || this.#relay.over) return
+    this.#synced = null
+    await this.#extended.sync()
+    this.#relay.outgoing.flush()
+  }
+
+  #admitSync(): void | Promise<void> {
+    return this.#relay.over ? undefined : this.#sync()
   }
 
   #query(buffer: Buffer, start: number, end: number): void | Promise<void> {
@@ -148,7 +204,7 @@ export class AgentSide {
   #copyEnds(type: number, buffer: Buffer, start: number, end: number): void {
     if (type === FRONTEND.CopyFail) decodeFrontend(buffer, start, end)
     const execution = this.#relay.copies.shift()
-    this.#copying = null
+    this.#copying = this.#synced = null
     if (execution === undefined || execution.settled || !execution.permit.streaming) return
     this.#relay.outgoing.stream(execution.permit, buffer.subarray(start, end))
   }
@@ -159,10 +215,10 @@ export class AgentSide {
     const execution = copies.find((copy) => copy.permit === permit)
     // Of a COPY whose data has all been sent, nothing is left to be refused.
     if (execution === undefined) return
-    if (this.#inPiece || !outgoing.empty || execution !== copies[0]) return this.#relay.end(because)
+    if (this.#inPiece || execution !== copies[0]) return this.#relay.end(because)
     const token = newToken()
     copies.shift()
-    this.#copying = null
+    this.#copying = this.#synced = null
     this.#relay.stop(execution, because, token)
     outgoing.originate(refusedCopy(token))
     outgoing.flush()

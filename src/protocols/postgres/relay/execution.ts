@@ -60,8 +60,12 @@ export class Execution {
   settled = false
   /** It is being stopped: nothing more of it reaches the agent but this. */
   stopped: { readonly refusal: Refusal; readonly token: Token | null } | null = null
+  /** Its time is over: the server was asked to cancel it. */
+  overdue: Refusal | null = null
   timer: NodeJS.Timeout | null = null
-  told: (() => void) | null = null
+  /** The server takes the data of this COPY. */
+  taking = false
+  #waiting: (() => void)[] = []
 
   constructor(of: {
     permit: Permit
@@ -89,14 +93,31 @@ export class Execution {
     return this.plan.kind !== 'clear' || this.plan.scrub
   }
 
-  /** Resolves when it is settled. For one who waits. */
-  finished(): Promise<void> {
+  /** Resolves when it is settled. */
+  async finished(): Promise<void> {
+    while (!this.settled) await this.#told()
+  }
+
+  /** Resolves when the server takes the data of this COPY, or it is settled. */
+  async answered(): Promise<void> {
+    while (!this.taking && !this.settled) await this.#told()
+  }
+
+  /** Wakes those who wait for this to go on. */
+  tell(): void {
+    if (this.#waiting.length === 0) return
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const wake of waiting) wake()
+  }
+
+  #told(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    if (this.settled) resolve()
-    else this.told = resolve
+    this.#waiting.push(resolve)
     return promise
   }
 
+  /** Rows may have to be held back. */
   get limited(): boolean {
     return this.rowLimit !== Number.POSITIVE_INFINITY || this.byteLimit !== Number.POSITIVE_INFINITY
   }

@@ -38,6 +38,7 @@ import {
 } from '../origination.ts'
 import type { Analysis, Statement } from '../statement.ts'
 import { Execution, type Portal, type Prepared } from './execution.ts'
+import { isChecked } from './obligations.ts'
 import { type NameChanges, newPortal, type Refused, refused, type Relay } from './relay.ts'
 
 const HEADER = 5
@@ -57,8 +58,6 @@ export class ExtendedQuery {
   readonly #relay: Relay
   readonly #revoked: Revoked
   #held: Held | null = null
-  /** The last execution, when its results are limited and nothing was sent after it. */
-  #limited: Execution | null = null
 
   constructor(relay: Relay, revoked: Revoked) {
     this.#relay = relay
@@ -83,30 +82,26 @@ export class ExtendedQuery {
     const relay = this.#relay
     if (relay.skipping) return
     const bind = decodeBind(buffer, start + HEADER, end)
+    const settling = relay.statements.settling(bind.statement)
+    if (settling !== undefined) return relay.sent(settling).then(() => this.bind(buffer, start, end))
     const prepared = relay.statements.get(bind.statement)
     if (prepared === undefined) {
-      const what = bind.statement === '' ? 'unnamed prepared statement' : `prepared statement "${bind.statement}"`
-      return this.#refuse(refused(refusal('command.unsupported', `${what} does not exist`), '26000'))
+      return this.#refuse(unknownStatement(bind.statement))
     }
-    if (bind.parameters.length > relay.limits.parameters) {
-      return this.#refuse(
-        refused(
-          refusal(
-            'command.too-large',
-            `${bind.parameters.length} parameters, and ${relay.limits.parameters} are permitted`,
-          ),
-        ),
-      )
-    }
-    if (!relay.portals.room) {
-      return this.#refuse(refused(refusal('session.limit', 'the session holds too many portals', 'CLOSE some')))
-    }
+    const tooMuch = this.#tooMuch(bind)
+    if (tooMuch !== null) return this.#refuse(refused(relay.refuse(prepared.text ?? '', tooMuch)))
     const bytes = buffer.subarray(start, end)
     if (!needsTypes(bind, prepared, relay)) return this.#hold(bind, prepared, bytes)
-    return this.#askForTypes(prepared).then(() => {
-      if (!relay.skipping) return this.#hold(bind, prepared, bytes)
-      return undefined
-    })
+    return this.#askForTypes(prepared).then(() => this.#hold(bind, prepared, bytes))
+  }
+
+  #tooMuch({ parameters }: Bind): Refusal | null {
+    const { limits, portals } = this.#relay
+    if (parameters.length > limits.parameters) {
+      const message = `${parameters.length} parameters, and ${limits.parameters} are permitted`
+      return refusal('command.too-large', message, 'bind fewer at once')
+    }
+    return portals.room ? null : refusal('session.limit', 'the session holds too many portals', 'CLOSE some')
   }
 
   describe(buffer: Buffer, start: number, end: number): void | Promise<void> {
@@ -119,6 +114,9 @@ export class ExtendedQuery {
     const waits = this.release()
     if (waits !== undefined) return waits.then(() => this.describe(buffer, start, end))
     if (this.#relay.skipping) return
+    const relay = this.#relay
+    const settling = (of === 'statement' ? relay.statements : relay.portals).settling(target)
+    if (settling !== undefined) return relay.sent(settling).then(() => this.describe(buffer, start, end))
     return of === 'statement' ? this.#describeStatement(target) : this.#describePortal(target)
   }
 
@@ -134,9 +132,11 @@ export class ExtendedQuery {
     if (waits !== undefined) return waits.then(() => this.execute(buffer, start, end))
     const relay = this.#relay
     if (relay.skipping) return
+    const settling = relay.portals.settling(name)
+    if (settling !== undefined) return relay.sent(settling).then(() => this.execute(buffer, start, end))
     const portal = relay.portals.get(name)
     if (portal === undefined) {
-      return this.#refuse(refused(refusal('command.unsupported', `portal "${name}" does not exist`), '34000'))
+      return this.#refuse(unknownPortal(name))
     }
     return this.#run(portal, null, { bytes, maxRows })
   }
@@ -147,15 +147,19 @@ export class ExtendedQuery {
     const relay = this.#relay
     if (relay.skipping) return
     const { of, target } = decodeFrontend(buffer, start, end) as Close
+    const settling = (of === 'statement' ? relay.statements : relay.portals).settling(target)
+    if (settling !== undefined) return relay.sent(settling).then(() => this.close(buffer, start, end))
     // Closing what does not exist succeeds: a name that nothing has does as well as the agent's.
     if (of === 'statement') {
-      const known = relay.statements.get(target) !== undefined
-      relay.outgoing.originate(closeStatement(known ? target : newToken()))
-      relay.replies.push({ kind: 'close', statement: known ? relay.statements.remove(target) : null, portal: null })
+      const known = relay.statements.get(target)
+      relay.originate(closeStatement(known?.name ?? newToken()))
+      const statement = known === undefined ? null : relay.statements.remove(target)
+      relay.replies.push({ kind: 'close', statement, portal: null })
     } else {
-      const known = relay.portals.get(target) !== undefined
-      relay.outgoing.originate(closePortal(known ? target : newToken()))
-      relay.replies.push({ kind: 'close', statement: null, portal: known ? relay.portals.remove(target) : null })
+      const known = relay.portals.get(target)
+      relay.originate(closePortal(known?.name ?? newToken()))
+      const portal = known === undefined ? null : relay.portals.remove(target)
+      relay.replies.push({ kind: 'close', statement: null, portal })
     }
   }
 
@@ -172,6 +176,7 @@ export class ExtendedQuery {
     relay.outgoing.originate(SYNC)
     relay.replies.push({ kind: 'sync' })
     relay.skipping = false
+    relay.segment++
     relay.executions = 0
   }
 
@@ -193,11 +198,10 @@ export class ExtendedQuery {
     analysis: Analysis,
   ): void | Promise<void> {
     const relay = this.#relay
-    const refuse = (because: Refused) => {
-      // Any Parse of the unnamed statement ends the one before.
-      if (parse.name === '') relay.forgetUnnamed()
-      relay.substitute(because, (token) => refusedParse(token, parse.name === ''))
-    }
+    if (relay.skipping || relay.over) return
+    // Any Parse of the unnamed statement ends the one before.
+    const unnamed = parse.name === ''
+    const refuse = (because: Refused) => relay.substitute(because, (token) => refusedParse(token, unnamed), { unnamed })
     if (analysis.kind === 'refused') return refuse(refused(relay.refuse(parse.text, analysis.refusal)))
     if (analysis.statements.length > 1) {
       const because = refusal('command.unparsable', 'cannot insert multiple commands into a prepared statement')
@@ -211,13 +215,14 @@ export class ExtendedQuery {
     const { revision } = relay.analyses.catalogue()
     const prepared: Prepared = { name: parse.name, text: parse.text, statement: own, revision, types: parse.types }
     if (own === null) return this.#parseNothing(prepared, refuse)
+    const settling = relay.settling(own)
+    if (settling !== undefined) return relay.sent(settling).then(() => this.#parsed(parse, analysis))
     const resolved = relay.resolve(own, null)
     if ('refusal' in resolved) return refuse(resolved)
     const request = new ParseRequest(relay, resolved, prepared, parse.bytes)
-    const verdict = relay.gate.rule(relay.session, request)
-    const ruled = (late: Verdict) => {
-      if (late.kind === 'refused') return refuse(refused(late.refusal))
-      const { permit } = late
+    return relay.judge(request, (verdict) => {
+      if (verdict.kind === 'refused') return refuse(refused(verdict.refusal))
+      const { permit } = verdict
       const plan = relay.obligations.plan(resolved, permit.decisions[0] as Decision)
       const execution = new Execution({
         permit,
@@ -229,9 +234,8 @@ export class ExtendedQuery {
         portals: [],
       })
       relay.replies.push({ kind: 'parse', version: relay.statements.define(parse.name, prepared), execution })
-      relay.outgoing.forward(permit)
-    }
-    return verdict instanceof Promise ? verdict.then(ruled) : ruled(verdict)
+      relay.forward(permit)
+    })
   }
 
   /** An empty statement does nothing: drivers use it to see whether the connection lives. */
@@ -245,12 +249,13 @@ export class ExtendedQuery {
       )
       return refuse(refused(relay.refuse('', because)))
     }
-    relay.outgoing.originate(EMPTY_PARSE)
+    relay.originate(EMPTY_PARSE)
     relay.replies.push({ kind: 'parse', version: relay.statements.define('', prepared), execution: null })
   }
 
-  #hold(bind: Bind, prepared: Prepared, bytes: Buffer): void | Promise<void> {
+  #hold(bind: Bind, prepared: Prepared, bytes: Buffer): void {
     const relay = this.#relay
+    if (relay.skipping || relay.over) return
     const statement = relay.current(prepared)
     if (statement === undefined) {
       const because = refusal(
@@ -282,21 +287,19 @@ export class ExtendedQuery {
   #askForTypes(prepared: Prepared): Promise<void> {
     const relay = this.#relay
     const { promise, resolve } = Promise.withResolvers<void>()
-    relay.outgoing.originate(describeStatement(prepared.name))
+    relay.originate(describeStatement(prepared.name))
     relay.outgoing.originate(FLUSH)
     relay.replies.push({ kind: 'describe', own: true, prepared, portal: null, told: resolve })
-    return promise
+    return relay.sent(promise)
   }
 
   #describeStatement(name: string): void {
     const relay = this.#relay
     const prepared = relay.statements.get(name)
     if (prepared === undefined) {
-      return this.#refuse(
-        refused(refusal('command.unsupported', `prepared statement "${name}" does not exist`), '26000'),
-      )
+      return this.#refuse(unknownStatement(name))
     }
-    relay.outgoing.originate(describeStatement(name))
+    relay.originate(describeStatement(prepared.name))
     relay.replies.push({ kind: 'describe', own: false, prepared, portal: null, told: null })
   }
 
@@ -304,9 +307,9 @@ export class ExtendedQuery {
     const relay = this.#relay
     const portal = relay.portals.get(name)
     if (portal === undefined) {
-      return this.#refuse(refused(refusal('command.unsupported', `portal "${name}" does not exist`), '34000'))
+      return this.#refuse(unknownPortal(name))
     }
-    relay.outgoing.originate(describePortal(name))
+    relay.originate(describePortal(portal.name))
     relay.replies.push({ kind: 'describe', own: false, prepared: null, portal, told: null })
     portal.described = true
   }
@@ -314,16 +317,17 @@ export class ExtendedQuery {
   /** Judges Bind and Execute, one of them or both, as one command. */
   #run(portal: Portal, held: Held | null, execute: { bytes: Buffer; maxRows: number } | null): void | Promise<void> {
     const relay = this.#relay
+    if (relay.skipping || relay.over) return
     if (portal.statement === null) return this.#runNothing(portal, held, execute !== null)
+    const settling = relay.settling(portal.statement)
+    if (settling !== undefined) return relay.sent(settling).then(() => this.#run(portal, held, execute))
     const statement = relay.resolve(portal.statement, null)
     if ('refusal' in statement) return this.#refuse(statement)
     const request = new RunRequest(relay, statement, portal, held, execute, this.#revoked)
-    const verdict = relay.gate.rule(relay.session, request)
-    if (verdict instanceof Promise) return verdict.then((late) => this.#ruled(request, late))
-    return this.#ruled(request, verdict)
+    return relay.judge(request, (verdict) => this.#ruled(request, verdict))
   }
 
-  #ruled(request: RunRequest, verdict: Verdict): void | Promise<void> {
+  #ruled(request: RunRequest, verdict: Verdict): void {
     if (verdict.kind === 'refused') return this.#refuse(refused(verdict.refusal))
     const relay = this.#relay
     const { permit } = verdict
@@ -345,29 +349,12 @@ export class ExtendedQuery {
       relay.replies.push({ kind: 'describe', own: held?.describe == null, prepared: null, portal, told: null })
       portal.described = true
     }
-    relay.outgoing.forward(permit)
+    relay.forward(permit)
     if (!request.executes) return
     relay.replies.push({ kind: 'execute', execution })
     relay.executions++
-    if (execution.limited) this.#limited = execution
+    if (execution.limited && statement.readsOnly) relay.limited = execution
     if (statement.role.is === 'copy-in') relay.copies.push(execution)
-    relay.watch(execution)
-  }
-
-  /**
-   * A limited execution may turn out to have failed after the server was done with it. What follows it must then not
-   * run, so it waits; only the Sync of a segment that does nothing else may go on, since a transaction that has only
-   * read ends the same way whether it is committed or not.
-   */
-  waits(syncing: boolean): undefined | Promise<void> {
-    const relay = this.#relay
-    const limited = this.#limited
-    if (limited === null) return undefined
-    this.#limited = null
-    if (limited.settled || (syncing && relay.status === 'I' && relay.executions === 1 && limited.statement.readsOnly))
-      return undefined
-    relay.outgoing.originate(FLUSH)
-    return limited.finished()
   }
 
   #runNothing(portal: Portal, held: Held | null, executes: boolean): void {
@@ -377,12 +364,12 @@ export class ExtendedQuery {
       return this.#refuse(refused(because))
     }
     if (held !== null) {
-      relay.outgoing.originate(BIND_NOTHING)
+      relay.originate(BIND_NOTHING)
       relay.replies.push({ kind: 'bind', version: relay.portals.define('', portal), execution: null, scrub: false })
       if (held.describe !== null) this.#describePortal('')
     }
     if (!executes) return
-    relay.outgoing.originate(EXECUTE_NOTHING)
+    relay.originate(EXECUTE_NOTHING)
     relay.replies.push({ kind: 'empty-execute' })
   }
 }
@@ -399,6 +386,14 @@ class ParseRequest implements Request {
     this.#statement = statement
     this.bytes = bytes
     this.commands = [{ shape: statement.shape, varying: relay.preparing(statement, prepared.types) }]
+  }
+
+  get signal(): AbortSignal {
+    return this.#relay.leaving
+  }
+
+  held(demands: Decision['approvals']): void {
+    this.#relay.held(demands)
   }
 
   honour(_command: Command, decision: Decision): Refusal | null {
@@ -445,7 +440,15 @@ class RunRequest implements Request {
   get describes(): boolean {
     if (this.bound !== null && this.bound.describe !== null) return true
     if (this.#decision === null || this.portal.described) return false
-    return this.executes && this.#relay.obligations.plan(this.statement, this.#decision).kind === 'mask'
+    return this.executes && isChecked(this.#relay.obligations.plan(this.statement, this.#decision))
+  }
+
+  get signal(): AbortSignal {
+    return this.#relay.leaving
+  }
+
+  held(demands: Decision['approvals']): void {
+    this.#relay.held(demands)
   }
 
   honour(_command: Command, decision: Decision): Refusal | null {
@@ -470,6 +473,16 @@ class RunRequest implements Request {
     const most = Math.min(limit - this.portal.rows, MOST_ROWS) + 1
     return maxRows > 0 && maxRows < most ? bytes : encodeExecute(this.portal.name, Math.max(most, 1))
   }
+}
+
+/** In the server's own words and codes: drivers prepare anew when they read them. */
+function unknownStatement(name: string): Refused {
+  const what = name === '' ? 'unnamed prepared statement' : `prepared statement "${name}"`
+  return refused(refusal('command.unsupported', `${what} does not exist`), '26000')
+}
+
+function unknownPortal(name: string): Refused {
+  return refused(refusal('command.unsupported', `portal "${name}" does not exist`), '34000')
 }
 
 /** Execute counts rows in 32 bits. */

@@ -19,6 +19,11 @@ import type { Node, Statement } from '../statement.ts'
 
 export const CLEAR: MaskPlan = Object.freeze({ kind: 'clear', scrub: false })
 
+/** No row passes before its columns were checked: a plan without masks, too, may say what must not be among them. */
+export function isChecked(plan: MaskPlan): boolean {
+  return plan.kind === 'mask' || (plan.kind === 'clear' && plan.guard !== undefined)
+}
+
 /** Plans are made once for each statement and set of masks; both keep their identity while they mean the same. */
 export class Obligations {
   readonly #catalogue: () => Catalogue
@@ -114,7 +119,10 @@ export class Obligations {
 }
 
 /** Opaque code may return anything; a write returns rows only where RETURNING says so. */
-function mayReturnRows({ shape, tree }: Statement): boolean {
+function mayReturnRows(statement: Statement): boolean {
+  const { shape, tree } = statement
+  const inner = innerOf(statement)
+  if (inner !== undefined && mayReturnRows(inner)) return true
   const effects = shape.detail['effects']
   const opaque = Array.isArray(effects) && effects.some((effect) => effect === 'unknown' || effect === 'procedural')
   return opaque || holdsReturning(tree)
@@ -123,5 +131,5 @@ function mayReturnRows({ shape, tree }: Statement): boolean {
 function holdsReturning(node: unknown): boolean {
   if (Array.isArray(node)) return node.some(holdsReturning)
   if (node === null || typeof node !== 'object') return false
-  return Object.entries(node as Node).some(([key, value]) => /^returning/.test(key) || holdsReturning(value))
+  return Object.entries(node as Node).some(([key, value]) => key.startsWith('returning') || holdsReturning(value))
 }

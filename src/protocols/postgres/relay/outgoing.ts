@@ -11,6 +11,7 @@ export class Outgoing {
   #items: Item[] = []
   /** Batches whose records are on their way to the disk. */
   #batches = 0
+  #closed = false
 
   constructor(gate: Gate, write: (bytes: Uint8Array) => void, fail: (error: unknown) => void) {
     this.#gate = gate
@@ -35,6 +36,12 @@ export class Outgoing {
     this.#items.push({ origination })
   }
 
+  /** Nothing more is sent, not even what is on its way to the disk. */
+  close(): void {
+    this.#closed = true
+    this.#items = []
+  }
+
   /** Sends all of it in one write, once everything that was ruled so far is on record. */
   flush(): void {
     if (this.#items.length === 0) return
@@ -43,6 +50,7 @@ export class Outgoing {
     this.#batches++
     this.#gate.whenRecorded((error) => {
       this.#batches--
+      if (this.#closed) return
       if (error !== null) return this.#fail(error)
       try {
         this.#send(batch)

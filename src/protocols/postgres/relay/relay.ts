@@ -1,14 +1,15 @@
 /** What both directions of one session share: the gate's session, the names, and what the server still owes. */
 import type { Logger } from 'pino'
 import type { Command, Shape } from '../../../gate/command.ts'
-import type { Gate } from '../../../gate/gate.ts'
+import type { Decision } from '../../../gate/decision.ts'
+import type { Gate, Permit, Request, Verdict } from '../../../gate/gate.ts'
 import type { JsonObject } from '../../../gate/json.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
 import type { PostgresTargetConfig } from '../../../config/schema.ts'
 import type { Catalogue } from '../catalogue.ts'
 import { compose, mystify } from '../compose.ts'
-import type { TransactionStatus } from '../messages.ts'
+import { encodeNoticeResponse, errorFields, type TransactionStatus } from '../messages.ts'
 import { Names, type Version } from '../names.ts'
 import { newToken, type Origination, type Token } from '../origination.ts'
 import { sqlstateOf } from '../refusal.ts'
@@ -27,6 +28,9 @@ export interface Analyses {
   /** Looks at the catalogs again. */
   refresh(): Promise<void>
 }
+
+/** How many names deep one statement may run another. */
+const NAMED_LEVELS = 8
 
 /** What a refusal is told as; `sqlstate` where the server's own code is what drivers look for. */
 export interface Refused {
@@ -91,19 +95,31 @@ export class Relay {
   status: TransactionStatus = 'I'
   /** The server skips everything up to the agent's next Sync. */
   skipping = false
+  /** Messages that fail together: grows at each Sync and behind each Query. */
+  segment = 0
+  /** Something was sent since the server last was ready, whose transaction is still open whatever the status says. */
+  unsynced = false
   /** Permitted COPY FROM STDIN whose data the agent still sends, in order. */
   readonly copies: Execution[] = []
   /** Executions of the extended protocol since the last Sync. */
   executions = 0
+  /** The last execution, where its rows are limited: what follows it waits for its end. */
+  limited: Execution | null = null
   /** What ran may have changed the catalogs; looked at when the transaction is over. */
   schemaChanged = false
   /** The catalogs are being looked at: what comes next is judged by what they say then. */
   refreshing: Promise<void> | null = null
   /** Something in the open transaction touched what is masked: an error at its end could show it. */
   scrubTransaction = false
+  /** The session has ended: what was waited for is of no use any more. */
+  over = false
+  #cancelling: Promise<void> | null = null
+  #hold: AbortController | null = null
   readonly #toAgent: (bytes: Uint8Array) => void
+  readonly #answer: (bytes: Uint8Array) => void
+  readonly #notify: (notice: Uint8Array) => void
   readonly #end: (because: Refusal) => void
-  readonly #cancel: () => void
+  readonly #cancel: () => Promise<void>
 
   constructor(of: {
     gate: Gate
@@ -113,11 +129,16 @@ export class Relay {
     analyses: Analyses
     obligations: Obligations
     outgoing: Outgoing
+    /** What came of the server's answers. */
     toAgent(bytes: Uint8Array): void
+    /** What Sidegate answers by itself. */
+    answer(bytes: Uint8Array): void
+    /** A notice, if it can be told now. */
+    notify(notice: Uint8Array): void
     /** Ends the connection, with a farewell. */
     end(because: Refusal): void
-    /** Asks the server to cancel what it is doing. */
-    cancel(): void
+    /** Asks the server to cancel what it is doing; resolves when it has been asked. Never rejects. */
+    cancel(): Promise<void>
   }) {
     this.gate = of.gate
     this.session = of.session
@@ -126,9 +147,11 @@ export class Relay {
     this.analyses = of.analyses
     this.obligations = of.obligations
     this.outgoing = of.outgoing
-    this.statements = new Names(of.limits.names)
-    this.portals = new Names(of.limits.names)
+    this.statements = new Names(of.limits.names, this)
+    this.portals = new Names(of.limits.names, this)
     this.#toAgent = of.toAgent
+    this.#answer = of.answer
+    this.#notify = of.notify
     this.#end = of.end
     this.#cancel = of.cancel
   }
@@ -141,13 +164,73 @@ export class Relay {
     this.#end(because)
   }
 
+  answer(bytes: Uint8Array): void {
+    this.#answer(bytes)
+  }
+
+  /** A cancel that comes late hits what runs next: nothing is sent until the server has got it. */
   cancel(): void {
-    this.#cancel()
+    const cancelling = this.#cancel()
+    this.#cancelling = cancelling
+    void cancelling.finally(() => {
+      if (this.#cancelling === cancelling) this.#cancelling = null
+    })
+  }
+
+  /** The agent gives up what waits for people; false when nothing does. */
+  withdraw(): boolean {
+    this.#hold?.abort()
+    return this.#hold !== null
+  }
+
+  /** What the agent's next message has to wait for, whatever it is. */
+  get blocked(): Promise<void> | null {
+    return this.refreshing ?? this.#cancelling
   }
 
   /** Nothing is under way in either direction, and the server is idle: the one state in which Sidegate may answer alone. */
   get idle(): boolean {
-    return this.status === 'I' && !this.skipping && this.replies.empty && this.outgoing.empty
+    return this.status === 'I' && !this.skipping && !this.unsynced && this.replies.empty && this.outgoing.empty
+  }
+
+  /** For who waits for an answer of the server's: all that it has to answer before must be on its way. */
+  sent(answer: Promise<void>): Promise<void> {
+    this.outgoing.flush()
+    return answer
+  }
+
+  /** Has a request judged. Where that took time, the agent may be gone, or the server may have begun to skip. */
+  judge(request: Request, concluded: (verdict: Verdict) => void): void | Promise<void> {
+    const verdict = this.gate.rule(this.session, request)
+    return verdict instanceof Promise ? this.#judgeLate(verdict, concluded) : concluded(verdict)
+  }
+
+  async #judgeLate(verdict: Promise<Verdict>, concluded: (verdict: Verdict) => void): Promise<void> {
+    const late = await verdict
+    this.#hold = null
+    if (this.over || this.skipping) this.#leaveUnused(late)
+    else concluded(late)
+  }
+
+  #leaveUnused(verdict: Verdict): void {
+    if (verdict.kind === 'refused') return
+    const { permit } = verdict
+    const outcome = { status: 'skipped', code: '', rows: 0, bytes: 0, masked: [] } as const
+    for (const index of permit.commands.keys()) this.gate.settle(permit, index, outcome)
+  }
+
+  /** Aborts when the agent leaves, or cancels, what waits for people. */
+  get leaving(): AbortSignal {
+    this.#hold ??= new AbortController()
+    if (this.over) this.#hold.abort()
+    return this.#hold.signal
+  }
+
+  /** Tells the agent that people are asked. */
+  held(demands: Decision['approvals']): void {
+    const codes = demands.map(({ code }) => code).join(', ')
+    const message = `this waits for an approval (${codes})`
+    this.#notify(encodeNoticeResponse(errorFields({ severity: 'NOTICE', code: '00000', message })))
   }
 
   varying(parameters: readonly JsonObject[]): JsonObject {
@@ -162,9 +245,16 @@ export class Relay {
     return { transaction: TRANSACTION[this.status], phase: 'prepare', parameters: unknown }
   }
 
-  /** Whatever became of the unnamed statement upstream, the agent may not count on it any more. */
-  forgetUnnamed(): void {
-    this.statements.confirm(this.statements.remove(''))
+  /** The unnamed statement ends, with the server's next answer. */
+  dropUnnamed(): Version<Prepared> | null {
+    return this.statements.has('') ? this.statements.remove('') : null
+  }
+
+  /** The server has said, or will never say, what ends the unnamed statement. */
+  dropped(unnamed: Version<Prepared> | null, done: boolean): void {
+    if (unnamed === null) return
+    if (done) this.statements.confirm(unnamed)
+    else this.statements.revert(unnamed)
   }
 
   /** Records the refusal of a text that policy cannot judge. */
@@ -178,28 +268,64 @@ export class Relay {
   }
 
   /** Sends a refusal's substitute, in the same place of the protocol, for the server to fail. */
-  substitute(because: Refused, make: (token: Token) => Origination, { ready = false, silent = false } = {}): void {
+  substitute(
+    because: Refused,
+    make: (token: Token) => Origination,
+    { ready = false, silent = false, unnamed = false } = {},
+  ): void {
     const token = newToken()
     this.outgoing.originate(make(token))
-    this.replies.push({ kind: 'refused', ...because, token, ready, silent, told: false })
-    if (!ready) this.skipping = true
+    const drops = unnamed ? this.dropUnnamed() : null
+    this.replies.push({ kind: 'refused', ...because, token, ready, silent, told: false, unnamed: drops })
+    if (ready) this.segment++
+    else this.#sentUnsynced()
+    this.skipping ||= !ready
+  }
+
+  /** Sends what the extended protocol permits, to be ended by a Sync. */
+  forward(permit: Permit): void {
+    this.outgoing.forward(permit)
+    this.#sentUnsynced()
+  }
+
+  originate(origination: Origination): void {
+    this.outgoing.originate(origination)
+    this.#sentUnsynced()
+  }
+
+  #sentUnsynced(): void {
+    this.unsynced = true
   }
 
   /**
-   * The statement with what it runs by name. `earlier` holds names that statements before it in its message define.
+   * The statement with what it runs by name, through all levels: the protocol can prepare an EXECUTE, which SQL then
+   * executes. `earlier` holds names that statements before it in its message define.
    */
-  resolve(statement: Statement, earlier: ReadonlyMap<string, Statement | null> | null): Statement | Refused {
+  resolve(statement: Statement, earlier: ReadonlyMap<string, Statement | null> | null, level = 0): Statement | Refused {
     const { role } = statement
-    if (role.is === 'execute' || role.is === 'wraps-execute') {
-      const inner = earlier?.get(`s${role.name}`) ?? this.current(this.statements.get(role.name))
-      if (inner !== null && inner !== undefined) return compose(statement, inner)
+    if (role.is !== 'execute' && role.is !== 'wraps-execute' && role.is !== 'fetch') return statement
+    if (level === NAMED_LEVELS)
+      return refused(refusal('command.too-large', 'statements run each other by too many names'))
+    const named =
+      role.is === 'fetch'
+        ? (earlier?.get(`p${role.name}`) ?? this.portals.get(role.name)?.statement)
+        : (earlier?.get(`s${role.name}`) ?? this.current(this.statements.get(role.name)))
+    if (named === null || named === undefined) {
+      if (role.is === 'fetch') return mystify(statement)
       return refused(refusal('command.unsupported', `prepared statement "${role.name}" does not exist`), '26000')
     }
-    if (role.is === 'fetch') {
-      const inner = earlier?.get(`p${role.name}`) ?? this.portals.get(role.name)?.statement
-      return inner === null || inner === undefined ? mystify(statement) : compose(statement, inner)
-    }
-    return statement
+    const inner = this.resolve(named, earlier, level + 1)
+    return 'refusal' in inner ? inner : compose(statement, inner)
+  }
+
+  /** What must be known of the names that a statement runs before it can be judged. */
+  settling({ role }: Statement, level = 0): Promise<void> | undefined {
+    if (role.is !== 'execute' && role.is !== 'wraps-execute' && role.is !== 'fetch') return undefined
+    if (level === NAMED_LEVELS) return undefined
+    const settling = (role.is === 'fetch' ? this.portals : this.statements).settling(role.name)
+    if (settling !== undefined) return settling
+    const named = (role.is === 'fetch' ? this.portals : this.statements).get(role.name)?.statement
+    return named === null || named === undefined ? undefined : this.settling(named, level + 1)
   }
 
   /** The prepared statement as the catalogue of now has it; undefined where it has to be analysed off the main thread. */
@@ -224,7 +350,7 @@ export class Relay {
         return { statements: [this.statements.define(role.name, prepared)], portals: NO_PORTALS }
       }
       case 'deallocate': {
-        const all = () => this.statements.removeWhere(() => true)
+        const all = () => this.statements.removeWhere(named)
         const statements = role.name === null ? all() : [this.statements.remove(role.name)]
         return { statements, portals: NO_PORTALS }
       }
@@ -244,7 +370,7 @@ export class Relay {
         return { statements: NO_STATEMENTS, portals }
       }
       case 'discard-all':
-        return { statements: this.statements.removeWhere(() => true), portals: this.portals.removeWhere(() => true) }
+        return { statements: this.statements.removeWhere(named), portals: this.portals.removeWhere(() => true) }
       case 'plain':
       case 'execute':
       case 'wraps-execute':
@@ -275,14 +401,14 @@ export class Relay {
   settle(execution: Execution, { status, code }: Ending): void {
     if (execution.settled) return
     execution.settled = true
-    execution.told?.()
+    execution.tell()
     if (execution.timer !== null) clearTimeout(execution.timer)
     const copy = this.copies.indexOf(execution)
     if (copy >= 0) this.copies.splice(copy, 1)
     if (status !== 'completed') this.revert(execution)
     const { permit, index, rows, bytes, masked } = execution
     this.gate.settle(permit, index, {
-      status: execution.stopped === null ? status : 'refused',
+      status: execution.stopped !== null || (execution.overdue !== null && status === 'failed') ? 'refused' : status,
       code,
       rows,
       bytes,
@@ -305,19 +431,34 @@ export class Relay {
       this.log.warn({ err: error }, 'the catalogue could not be looked at')
     })
     this.refreshing = refreshing
-    void refreshing.then(() => {
+    void refreshing.finally(() => {
       if (this.refreshing === refreshing) this.refreshing = null
     })
   }
 
-  /** Starts the clock of a limit in seconds. */
-  watch(execution: Execution): void {
+  /**
+   * Starts the clock of a limit in seconds for what runs now; what waits for its turn does not run. What is done before the
+   * server hears of the end of its time is done, and the agent is told so.
+   */
+  watch(): void {
+    const execution = this.replies.running
+    if (execution === null || execution.timer !== null) return
     const seconds = execution.permit.decisions[execution.index]?.limits.seconds ?? null
     if (seconds === null) return
     const because = refusal('obligation.limit', `the policy lets this run for ${seconds} s`, 'ask for less at once')
-    execution.timer = setTimeout(() => this.stop(execution, because), seconds * 1000)
+    const overdue = () => {
+      execution.overdue = because
+      this.cancel()
+    }
+    execution.timer = setTimeout(overdue, Math.min(seconds * 1000, LONGEST_TIMER_MS))
   }
 }
+
+/** Timers count milliseconds in 31 bits. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** SQL knows nothing of the unnamed statement: not even all of them are this one. */
+const named = ({ name }: Prepared): boolean => name !== ''
 
 const SCHEMA_EFFECTS: ReadonlySet<unknown> = new Set(['ddl', 'procedural', 'unknown'])
 

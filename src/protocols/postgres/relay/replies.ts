@@ -4,9 +4,15 @@ import type { Version } from '../names.ts'
 import type { Token } from '../origination.ts'
 import type { Execution, Portal, Prepared } from './execution.ts'
 
+/** `unnamed`: the end of the unnamed statement, which comes with it whether it succeeds or fails. */
 export type Reply =
   /** Query: one answer for each statement, then ReadyForQuery. */
-  | { readonly kind: 'query'; readonly executions: readonly Execution[]; done: number }
+  | {
+      readonly kind: 'query'
+      readonly executions: readonly Execution[]
+      done: number
+      readonly unnamed: Version<Prepared> | null
+    }
   | { readonly kind: 'parse'; readonly version: Version<Prepared>; readonly execution: Execution | null }
   /** `execution` is the Bind's own, when no Execute came with it. */
   | {
@@ -37,11 +43,13 @@ export type Reply =
       /** The agent has already been told. */
       readonly silent: boolean
       told: boolean
+      readonly unnamed: Version<Prepared> | null
     }
 
 export class Replies {
   #queue: Reply[] = []
   #head = 0
+  #waiting: (() => void)[] = []
 
   get empty(): boolean {
     return this.#head === this.#queue.length
@@ -55,6 +63,23 @@ export class Replies {
     return this.#queue[this.#head]
   }
 
+  /** The execution that the server's next answer is about. */
+  get running(): Execution | null {
+    const reply = this.head
+    if (reply?.kind === 'execute') return reply.execution
+    if (reply?.kind === 'query') return reply.executions[reply.done] ?? null
+    return null
+  }
+
+  /** Resolves when nothing is owed any more. */
+  async answered(): Promise<void> {
+    while (!this.empty) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#waiting.push(resolve)
+      await promise
+    }
+  }
+
   push(reply: Reply): void {
     this.#queue.push(reply)
   }
@@ -65,6 +90,7 @@ export class Replies {
     if (++this.#head === this.#queue.length) {
       this.#queue.length = 0
       this.#head = 0
+      this.#wake()
     } else if (this.#head > 1024) {
       this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
@@ -83,16 +109,19 @@ export class Replies {
     return { skipped, synced: false }
   }
 
-  /** Takes out the Syncs directly behind the head: the server ignores what comes while it takes COPY data. */
-  dropSyncsBehindHead(): void {
-    while (this.#queue[this.#head + 1]?.kind === 'sync') this.#queue.splice(this.#head + 1, 1)
-  }
-
   /** All that is still owed, when nothing more will come. */
   drain(): readonly Reply[] {
     const left = this.#queue.slice(this.#head)
     this.#queue = []
     this.#head = 0
+    this.#wake()
     return left
+  }
+
+  #wake(): void {
+    if (this.#waiting.length === 0) return
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const wake of waiting) wake()
   }
 }

@@ -20,21 +20,20 @@ import { scrubError } from '../masking.ts'
 import { refusedBind, refusedQuery } from '../origination.ts'
 import { refusalResponse } from '../refusal.ts'
 import type { Execution } from './execution.ts'
+import { isChecked } from './obligations.ts'
 import { refused, type Relay } from './relay.ts'
 import type { Reply } from './replies.ts'
 
 /** Frames of the server that are held in memory to be read: RowDescription of the widest table, long errors. */
 const LARGEST_HELD = 16 * 1024 ** 2
 
-/** What the server reported at start and may not change: everything was judged under these. */
-const PINNED: ReadonlyMap<string, string> = new Map([
-  ['client_encoding', 'UTF8'],
-  ['standard_conforming_strings', 'on'],
-])
+/** SQLSTATE of what was cancelled. */
+const QUERY_CANCELED = '57014'
 
 export class ServerSide {
   readonly #relay: Relay
   readonly #reader: FrameReader
+  readonly #pinned: ReadonlyMap<string, string>
   /** Of the chunk: what goes on to the agent unchanged, up to here. */
   #chunk: Buffer = Buffer.alloc(0)
   #passFrom = 0
@@ -42,9 +41,10 @@ export class ServerSide {
   #out: Uint8Array[] = []
   #dropPieces = false
 
-  /** `reader` may still hold what came with ReadyForQuery. */
-  constructor(relay: Relay, reader: FrameReader) {
+  /** `reader` may still hold what came with ReadyForQuery; `pinned` settings may not change. */
+  constructor(relay: Relay, reader: FrameReader, pinned: ReadonlyMap<string, string>) {
     this.#relay = relay
+    this.#pinned = pinned
     this.#reader = reader
     reader.expect(backendTable(LARGEST_HELD))
     this.#reader.runOf = BACKEND.DataRow
@@ -63,6 +63,12 @@ export class ServerSide {
     }
     this.#flush()
     this.#relay.outgoing.flush()
+    this.#relay.watch()
+  }
+
+  /** A frame has been passed on in part: nothing may come between. */
+  get cut(): boolean {
+    return this.#reader.remaining > 0
   }
 
   /** The server is gone: whatever was under way is lost. */
@@ -163,12 +169,9 @@ export class ServerSide {
       if (!reply.own) this.#pass()
       return
     }
-    const execution = this.#running()
+    const execution = this.#relay.replies.running
     if (execution === null) return this.#violation('an unexpected RowDescription')
-    // A plan without masks is checked too: no column of the result may be one that policy masks.
-    if (execution.plan.kind === 'mask' || (execution.plan.kind === 'clear' && execution.plan.guard !== undefined)) {
-      this.#mask(execution, decodeRowDescription(buffer, start, end))
-    }
+    if (isChecked(execution.plan)) this.#mask(execution, decodeRowDescription(buffer, start, end))
     if (execution.stopped === null) this.#pass()
   }
 
@@ -185,16 +188,16 @@ export class ServerSide {
 
   /** One or more whole DataRows. */
   #rows(frames: number): void {
-    const execution = this.#running()
+    const execution = this.#relay.replies.running
     if (execution === null) return this.#violation('an unexpected DataRow')
     if (execution.stopped !== null) return
     const { buffer, start, end } = this.#reader
-    if (execution.plan.kind === 'mask' && !this.#maskerOf(execution)) return
+    if (isChecked(execution.plan) && !this.#maskerOf(execution)) return
     if (execution.limited && !this.#within(execution, frames, end - start)) return
     execution.rows += frames
     execution.bytes += end - start
     if (execution.portal !== null) execution.portal.rows += frames
-    if (execution.masker === null) return this.#pass()
+    if (execution.masker === null || execution.masker.passive) return this.#pass()
     this.#emit(execution.masker.rewrite(buffer, start, end))
   }
 
@@ -212,7 +215,7 @@ export class ServerSide {
     )
     // The server stops by itself where Execute carries the limit; it has to be told in all other cases.
     execution.stopped = { refusal: because, token: null }
-    if (execution.portal === null || most <= execution.rowLimit) this.#relay.cancel()
+    if (this.#relay.replies.head?.kind === 'query' || most <= execution.rowLimit) this.#relay.cancel()
     return false
   }
 
@@ -225,7 +228,7 @@ export class ServerSide {
       execution.rows++
       execution.bytes += next - at
       if (execution.portal !== null) execution.portal.rows++
-      if (execution.masker === null) this.#emit(buffer.subarray(at, next))
+      if (execution.masker === null || execution.masker.passive) this.#emit(buffer.subarray(at, next))
       else this.#emit(execution.masker.rewrite(buffer, at, next))
       at = next
     }
@@ -246,7 +249,7 @@ export class ServerSide {
   /** A part of one large DataRow or CopyData. */
   #piece(): void {
     const { first, type, start, end } = this.#reader
-    const execution = this.#running()
+    const execution = this.#relay.replies.running
     if (execution === null) return this.#violation('an unexpected large message')
     if (first) {
       if (execution.plan.kind === 'mask') {
@@ -254,6 +257,7 @@ export class ServerSide {
         return this.#fatal(refusal('obligation.unsupported', message, 'select fewer or shorter columns'))
       }
       const rows = type === BACKEND.DataRow ? 1 : 0
+      if (rows === 1 && isChecked(execution.plan) && !this.#maskerOf(execution)) return
       this.#dropPieces =
         execution.stopped !== null ||
         (execution.limited && !this.#within(execution, rows, end - start + this.#reader.remaining))
@@ -269,7 +273,7 @@ export class ServerSide {
   #completed(tag: string): void {
     const { replies } = this.#relay
     const reply = replies.head
-    const execution = this.#running()
+    const execution = this.#relay.replies.running
     if (execution === null || reply === undefined) return this.#violation('an unexpected CommandComplete')
     if (reply.kind === 'query') reply.done++
     else replies.shift()
@@ -300,16 +304,16 @@ export class ServerSide {
   }
 
   #copyIn(): void {
-    const execution = this.#running()
-    const reply = this.#relay.replies.head
+    const execution = this.#relay.replies.running
     if (execution === null || execution.statement.role.is !== 'copy-in')
       return this.#violation('an unexpected CopyInResponse')
-    if (reply?.kind === 'execute') this.#relay.replies.dropSyncsBehindHead()
+    execution.taking = true
+    execution.tell()
     this.#pass()
   }
 
   #copyOut(): void {
-    const execution = this.#running()
+    const execution = this.#relay.replies.running
     if (execution === null || execution.statement.role.is !== 'copy-out') return this.#violation('unexpected COPY data')
     const { type, start, end } = this.#reader
     if (type === BACKEND.CopyData) execution.bytes += end - start
@@ -326,7 +330,8 @@ export class ServerSide {
       return this.#failQuery(reply, fields.get('C') ?? '')
     if (reply.kind === 'sync') return
     relay.replies.shift()
-    this.#drop(reply, 'failed', fields.get('C') ?? '')
+    if (reply.kind === 'refused') relay.dropped(reply.unnamed, true)
+    else this.#drop(reply, 'failed', fields.get('C') ?? '')
     const { skipped, synced } = relay.replies.skip()
     for (const skip of skipped.toReversed()) this.#drop(skip, 'skipped')
     if (!synced) relay.skipping = true
@@ -340,9 +345,10 @@ export class ServerSide {
       if (!reply.silent) this.#emit(refusalResponse(reply.refusal, reply.sqlstate))
       return
     }
-    const execution = this.#running()
-    const stopped = execution?.stopped
-    if (stopped !== null && stopped !== undefined) return this.#emit(refusalResponse(stopped.refusal))
+    const execution = this.#relay.replies.running
+    const late = fields.get('C') === QUERY_CANCELED ? execution?.overdue : null
+    const because = execution?.stopped?.refusal ?? late
+    if (because !== null && because !== undefined) return this.#emit(refusalResponse(because))
     if (this.#scrubs(reply)) return this.#emit(encodeErrorResponse(scrubError(fields)))
     this.#pass()
   }
@@ -365,7 +371,9 @@ export class ServerSide {
     const ends = reply?.kind === 'sync' || reply?.kind === 'query' || (reply?.kind === 'refused' && reply.ready)
     if (!ends) return this.#violation('an unexpected ReadyForQuery')
     relay.replies.shift()
+    if (reply.kind !== 'sync') relay.dropped(reply.unnamed, true)
     relay.status = decodeReadyForQuery(buffer, start, end)
+    if (relay.replies.empty) relay.unsynced = false
     if (relay.status === 'I') {
       relay.scrubTransaction = false
       if (relay.schemaChanged) relay.refresh()
@@ -393,19 +401,11 @@ export class ServerSide {
   #parameterStatus(): void {
     const { buffer, start, end } = this.#reader
     const { parameter, value } = decodeParameterStatus(buffer, start, end)
-    const pinned = PINNED.get(parameter)
+    const pinned = this.#pinned.get(parameter)
     if (pinned !== undefined && pinned !== value) {
       return this.#fatal(refusal('command.unsupported', `${parameter} became ${value}, and is pinned to ${pinned}`))
     }
     this.#pass()
-  }
-
-  /** The execution that the head of the queue is about. */
-  #running(): Execution | null {
-    const reply = this.#relay.replies.head
-    if (reply?.kind === 'execute') return reply.execution
-    if (reply?.kind === 'query') return reply.executions[reply.done] ?? null
-    return null
   }
 
   #scrubs(reply: Reply | undefined): boolean {
@@ -434,6 +434,7 @@ export class ServerSide {
       case 'execute':
         return relay.settle(reply.execution, { status, code })
       case 'query':
+        relay.dropped(reply.unnamed, false)
         for (const execution of reply.executions.toReversed()) relay.settle(execution, { status, code })
         return
       case 'close':
@@ -441,10 +442,12 @@ export class ServerSide {
         if (reply.portal !== null) relay.portals.revert(reply.portal)
         return
       case 'describe':
+        if (reply.portal !== null && reply.portal.fields === null) reply.portal.described = false
         return reply.told?.()
+      case 'refused':
+        return relay.dropped(reply.unnamed, false)
       case 'empty-execute':
       case 'sync':
-      case 'refused':
     }
   }
 

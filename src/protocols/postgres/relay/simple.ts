@@ -35,20 +35,24 @@ export class SimpleQuery {
   /** Answers a message that is not forwarded, as the server would answer a Query that fails. */
   refuse(because: Refused): void {
     const relay = this.#relay
-    if (!relay.idle) return relay.substitute(because, refusedQuery, { ready: true })
+    if (!relay.idle) return relay.substitute(because, refusedQuery, { ready: true, unnamed: true })
     // Every Query ends the unnamed statement, whatever becomes of it; upstream it lives on, and may not be used again.
-    relay.forgetUnnamed()
-    relay.toAgent(Buffer.concat([refusalResponse(because.refusal, because.sqlstate), encodeReadyForQuery('I')]))
+    relay.dropped(relay.dropUnnamed(), true)
+    relay.answer(Buffer.concat([refusalResponse(because.refusal, because.sqlstate), encodeReadyForQuery('I')]))
   }
 
   #analysed(text: string, bytes: Uint8Array, analysis: Analysis): void | Promise<void> {
     const relay = this.#relay
+    // The analysis may have taken its time: the server may skip what comes, or the agent may be gone.
+    if (relay.skipping || relay.over) return
     if (analysis.kind === 'refused') return this.refuse(refused(relay.refuse(text, analysis.refusal)))
     if (analysis.statements.length === 0) {
-      relay.forgetUnnamed()
       relay.outgoing.originate(EMPTY_QUERY)
-      relay.replies.push({ kind: 'query', executions: [], done: 0 })
-      return
+      return this.#sent([])
+    }
+    for (const statement of analysis.statements) {
+      const settling = relay.settling(statement)
+      if (settling !== undefined) return relay.sent(settling).then(() => this.#analysed(text, bytes, analysis))
     }
     const statements = this.#resolved(analysis.statements)
     if ('refusal' in statements) {
@@ -63,9 +67,7 @@ export class SimpleQuery {
       )
     }
     const request = new QueryRequest(relay, statements, bytes, this.#revoked)
-    const verdict = relay.gate.rule(relay.session, request)
-    if (verdict instanceof Promise) return verdict.then((late) => this.#ruled(request, late))
-    return this.#ruled(request, verdict)
+    return relay.judge(request, (verdict) => this.#ruled(request, verdict))
   }
 
   #resolved(statements: readonly Statement[]): readonly Statement[] | Refused {
@@ -86,7 +88,6 @@ export class SimpleQuery {
     const relay = this.#relay
     const { permit } = verdict
     request.permit = permit
-    relay.forgetUnnamed()
     const executions = request.statements.map((statement, index) => {
       const { role } = statement
       const names = relay.changeNames(statement)
@@ -94,11 +95,17 @@ export class SimpleQuery {
       const plan = relay.obligations.plan(statement, permit.decisions[index] as Decision)
       const execution = new Execution({ permit, index, statement, plan, portal, ...names })
       if (role.is === 'copy-in') relay.copies.push(execution)
-      relay.watch(execution)
+      if (execution.limited && statement.readsOnly) relay.limited = execution
       return execution
     })
-    relay.replies.push({ kind: 'query', executions, done: 0 })
     relay.outgoing.forward(permit)
+    this.#sent(executions)
+  }
+
+  #sent(executions: readonly Execution[]): void {
+    const relay = this.#relay
+    relay.replies.push({ kind: 'query', executions, done: 0, unnamed: relay.dropUnnamed() })
+    relay.segment++
   }
 }
 
@@ -124,6 +131,14 @@ class QueryRequest implements Request {
     if (statements.some((statement) => statement.role.is === 'copy-in')) {
       this.revoked = (because) => revoked(because, () => this.permit)
     }
+  }
+
+  get signal(): AbortSignal {
+    return this.#relay.leaving
+  }
+
+  held(demands: Decision['approvals']): void {
+    this.#relay.held(demands)
   }
 
   honour(_command: Command, decision: Decision, index: number): Refusal | null {
