@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Test } from 'tap'
 import { createLog } from '../../../src/commands/run/log.ts'
 import { startSidecar } from '../../../src/commands/run/sidecar.ts'
@@ -154,6 +155,26 @@ async function settled(journal: string): Promise<readonly StoredRecord[]> {
       throw new Error(`permitted, and never settled: ${texts.join('; ')}`)
     }
     await sleep(POLL_MS)
+  }
+}
+
+/** `t.same`, strictly, and quick where answers are large. */
+export function same(t: Test, found: unknown, wanted: unknown, what: string): void {
+  if (isDeepStrictEqual(found, wanted)) t.pass(what)
+  else t.strictSame(found, wanted, what)
+}
+
+/** Rejects with an error that has these properties, whatever others its driver gives it. */
+export async function rejects(
+  t: Test,
+  asked: PromiseLike<unknown> | (() => Promise<unknown>),
+  like: unknown,
+): Promise<void> {
+  try {
+    await (typeof asked === 'function' ? asked() : asked)
+    t.fail('it did not fail')
+  } catch (error) {
+    t.match(like instanceof RegExp ? String(error) : error, like)
   }
 }
 
