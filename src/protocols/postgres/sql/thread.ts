@@ -19,6 +19,8 @@ interface Task {
 /** V8's heap for the trees of the largest text, 50,000 nodes of some hundred bytes, and for the parser's JSON. */
 const HEAP_MB = 512
 
+const TOO_DEEP = { code: 'command.too-large', message: 'the text is nested too deeply', remedy: 'simplify it' } as const
+
 export class ParsingThread {
   readonly #limits: ParseLimits
   readonly #waiting: Task[] = []
@@ -76,6 +78,10 @@ export class ParsingThread {
     })
     worker.on('message', (answer: ThreadAnswer) => {
       if (worker === this.#worker) this.#settle(answer)
+    })
+    // A tree that this thread's stack cannot take back; the other one has a larger stack, and goes on.
+    worker.on('messageerror', () => {
+      if (worker === this.#worker) this.#settle({ refused: TOO_DEEP })
     })
     worker.on('error', () => {
       if (worker === this.#worker) this.#abandon(tooLarge('the text could not be parsed within the memory for it'))
