@@ -193,10 +193,13 @@ export class PolicyEngine implements PolicyPort {
   async #load(): Promise<void> {
     this.#requestedAt = new Date()
     try {
+      const tried = this.#tried
+      // What cannot even be read is not what was tried before it; that may come back, and counts then.
+      this.#tried = null
       const found = await readPlace(this.#settings.bundle)
       const { digest } = found
-      if (digest === this.#tried) return
       this.#tried = digest
+      if (digest === tried) return
       if (digest !== this.#active?.digest) await this.#try(found)
       this.#failure = null
     } catch (error) {

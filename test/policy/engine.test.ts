@@ -362,6 +362,18 @@ t.test('a bundle that is broken in any way keeps the active one, and the status 
   t.match(engine.status(), { code: null, message: null, active_revision: 'r1' })
 })
 
+t.test('the active bundle, put back after what could not be read, clears the status', async (t) => {
+  const good = await archive(bundleFiles())
+  const { engine, put } = await start(t, good)
+  for (const broken of [good.subarray(0, good.length / 2), Buffer.alloc(0)]) {
+    put(broken)
+    await until(() => engine.status().code === 'bundle.malformed')
+    put(good)
+    await until(() => engine.status().code === null)
+    t.match(engine.status(), { code: null, message: null, active_revision: 'r1' })
+  }
+})
+
 t.test('a bundle that needs a builtin which is not offered is not activated', async (t) => {
   const builtins = new Map([...HOST_BUILTINS].filter(([name]) => name !== 'sprintf'))
   const { engine } = await start(t, bundleFiles(), { builtins })
