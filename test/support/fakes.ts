@@ -93,10 +93,10 @@ export class FakeRecord implements RecordPort {
     return this.#append({ type: 'decision', event })
   }
   outcome(event: OutcomeEvent): Position {
-    return this.#append({ type: 'outcome', event })
+    return this.#tell({ type: 'outcome', event })
   }
   sessionEnd(session: Session, reason: string): Position {
-    return this.#append({ type: 'session-end', session, reason })
+    return this.#tell({ type: 'session-end', session, reason })
   }
 
   whenDurable(done: (error: Error | null) => void): void {
@@ -113,6 +113,11 @@ export class FakeRecord implements RecordPort {
 
   fail(code: 'record.unavailable' | 'record.spool-full'): void {
     this.failure = Object.assign(new Error(code), { code })
+  }
+
+  /** What has happened is told or lost, and never throws. */
+  #tell(record: Recorded): Position {
+    return this.failure === null ? this.records.push(record) : this.records.length
   }
 
   #append(record: Recorded): Position {
