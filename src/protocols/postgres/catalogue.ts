@@ -53,7 +53,11 @@ export interface Relation {
   readonly triggers: boolean
   /** What writing its rows writes elsewhere: the actions of foreign keys that refer to it. None where absent. */
   readonly cascades?: readonly Cascade[]
-  /** Present for relations of the system's own schemas. */
+  /** Functions behind what it shows, all views deep and none of them pure: of a view's query, of row security. None where absent. */
+  readonly showing?: readonly FunctionEntry[]
+  /** Functions that run when its rows are written, none of them pure: of defaults, checks, indexes, types. None where absent. */
+  readonly writing?: readonly FunctionEntry[]
+  /** Present for relations of the system's own schemas, and for views that show theirs when these are not open. */
   readonly system?: SystemClass
 }
 
@@ -86,4 +90,6 @@ export interface Catalogue {
   operators(schema: string | null, name: string): readonly FunctionEntry[]
   /** The OID of a type; undefined when unknown. */
   type(schema: string | null, name: string): number | undefined
+  /** Functions of users that run when something becomes a value of that type: checks of domains, casts to it. */
+  typeCalls?(type: number): readonly FunctionEntry[]
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Catalogue } from '../catalogue.ts'
 import { builtinsOf } from './builtins.ts'
+import { callsOf } from './calls.ts'
 import * as queries from './queries.ts'
 import { functionsOf, operatorsOf, relationsOf, type Rows, typesOf } from './rows.ts'
 import { Snapshot } from './snapshot.ts'
@@ -26,6 +27,8 @@ const PARTS = {
   functions: queries.FUNCTIONS,
   operators: queries.OPERATORS,
   types: queries.TYPES,
+  calls: queries.CALLS,
+  typeParts: queries.TYPE_PARTS,
 } as const
 type Part = keyof typeof PARTS
 
@@ -87,15 +90,17 @@ function snapshotOf(rows: Record<Part, Rows>, path: string, version: string): Sn
   const usable = JSON.parse((JSON.parse(path) as string[][])[0]?.[0] ?? '[]') as string[]
   const builtins = builtinsOf(serverVersion)
   const functions = functionsOf(rows.functions)
+  const calls = callsOf(rows, functions, builtins)
   revisions += 1
   return new Snapshot({
     revision: revisions,
     serverVersion,
     searchPath: usable.includes(SYSTEM_SCHEMA) ? usable : [SYSTEM_SCHEMA, ...usable],
     builtins,
-    relations: relationsOf(rows, builtins),
+    relations: relationsOf(rows, builtins, calls),
     functions,
     operators: operatorsOf(rows.operators, functions, builtins),
     types: typesOf(rows.types),
+    typeCalls: calls.types,
   })
 }

@@ -33,7 +33,11 @@ export function probe(path: readonly string[], horizon: string): string {
     ),
     written('pg_catalog.pg_inherits t', '(t.inhrelid::int8 + 3 * t.inhparent::int8)'),
     written('pg_catalog.pg_rewrite t', 't.oid::int8'),
-    written(`pg_catalog.pg_constraint t WHERE t.contype = 'f'`, 't.oid::int8'),
+    written('pg_catalog.pg_constraint t', 't.oid::int8'),
+    written('pg_catalog.pg_attrdef t', 't.oid::int8'),
+    written('pg_catalog.pg_index t', 't.indexrelid::int8'),
+    written('pg_catalog.pg_policy t', 't.oid::int8'),
+    written('pg_catalog.pg_cast t', 't.oid::int8'),
     written('pg_catalog.pg_trigger t WHERE NOT t.tgisinternal', 't.oid::int8'),
     written('pg_catalog.pg_proc t', 't.oid::int8'),
     written('pg_catalog.pg_operator t', 't.oid::int8'),
@@ -96,6 +100,44 @@ export const CASCADES = `
 /** Toast table, and its relation. */
 export const TOASTS = `
   SELECT reltoastrelid, oid FROM pg_catalog.pg_class c WHERE reltoastrelid <> 0 AND ${LASTING} ORDER BY 1`
+
+/** The functions of an expression as the catalogs keep it, and the types that something becomes in it. */
+const CALLED = `':(funcid|opfuncid|aggfnoid|winfnoid|resulttype) ([1-9][0-9]*)', 'g'`
+const USERS = `>= ${FIRST_USER_OID}`
+
+/** What runs unseen: `shows`, `writes` or `type`; the relation or type; whether it is a function or a type; its OID. */
+export const CALLS = `
+  SELECT DISTINCT e.place, e.owner, m.found[1] = 'resulttype', m.found[2]
+    FROM (
+      SELECT 'shows', ev_class, ev_action::text || ev_qual::text FROM pg_catalog.pg_rewrite WHERE ev_type = '1'
+      UNION ALL
+      SELECT p.place, polrelid, concat(polqual::text, polwithcheck::text)
+        FROM pg_catalog.pg_policy JOIN pg_catalog.pg_class c ON c.oid = polrelid AND c.relrowsecurity,
+             (VALUES ('shows'), ('writes')) AS p (place)
+      UNION ALL SELECT 'writes', adrelid, adbin::text FROM pg_catalog.pg_attrdef
+      UNION ALL SELECT 'writes', conrelid, conbin::text FROM pg_catalog.pg_constraint WHERE contype = 'c' AND conrelid <> 0
+      UNION ALL SELECT 'writes', indrelid, concat(indexprs::text, indpred::text) FROM pg_catalog.pg_index
+      UNION ALL SELECT 'writes', partrelid, partexprs::text FROM pg_catalog.pg_partitioned_table
+      UNION ALL SELECT 'type', contypid, conbin::text FROM pg_catalog.pg_constraint WHERE contypid <> 0
+      UNION ALL SELECT 'type', casttarget, concat(':funcid ', castfunc::text) FROM pg_catalog.pg_cast WHERE castfunc ${USERS}
+      UNION ALL SELECT 'writes', attrelid, concat(':resulttype ', atttypid::text)
+        FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND atttypid ${USERS}
+    ) AS e (place, owner, text), pg_catalog.regexp_matches(e.text, ${CALLED}) AS m (found)
+   WHERE e.owner ${USERS} AND (m.found[1] <> 'resulttype' OR m.found[2]::oid ${USERS})
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = e.owner AND c.relpersistence = 't')
+   ORDER BY 1, 2, 3, 4`
+
+/** type, and one that its values are made of. */
+export const TYPE_PARTS = `
+  SELECT t.oid, e.part
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace,
+         LATERAL (VALUES (t.typbasetype), (t.typelem)) AS e (part)
+   WHERE e.part ${USERS} AND n.nspname !~ '^pg_(temp|toast)'
+  UNION SELECT rngtypid, rngsubtype FROM pg_catalog.pg_range WHERE rngsubtype ${USERS}
+  UNION SELECT c.reltype, a.atttypid
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+   WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid ${USERS} AND c.reltype <> 0 AND ${LASTING}
+   ORDER BY 1, 2`
 
 /** oid, schema, name, arguments, defaults, variadic, returns a set, kind */
 export const FUNCTIONS = `

@@ -1,6 +1,7 @@
 /** Rows of the catalogs as what the catalogue says of them. */
 import type { Cascade, Column, FunctionEntry, Relation, RelationKind, SystemClass } from '../catalogue.ts'
 import type { Builtins } from './builtins.ts'
+import type { Calls } from './calls.ts'
 
 export type Rows = readonly (readonly (string | null)[])[]
 
@@ -34,18 +35,22 @@ interface RelationRows {
   readonly types: Rows
 }
 
-export function relationsOf(rows: RelationRows, builtins: Builtins): Relation[] {
+export function relationsOf(rows: RelationRows, builtins: Builtins, calls: Calls): Relation[] {
   const columns = columnsOf(rows.columns, domainsOf(rows.types))
   const parents = pairs(rows.inheritance, 0, 1)
   const children = pairs(rows.inheritance, 1, 0)
-  const reads = closure(merged(pairs(rows.ruleReads, 0, 1), pairs(rows.toasts, 0, 1)))
+  const direct = merged(pairs(rows.ruleReads, 0, 1), pairs(rows.toasts, 0, 1))
+  const reads = closure(direct)
+  const shown = shownSystems(rows.relations, direct, builtins)
   const cascades = cascadesOf(rows.cascades, columns)
   const ruled = oids(rows.ruled)
   const triggered = oids(rows.triggered)
   return rows.relations.map(([oidText, schema, name, relkind]) => {
     const oid = Number(oidText)
     const kind = KINDS.get(relkind ?? '') ?? 'table'
-    const system = systemOf(schema ?? '', name ?? '', kind, builtins)
+    const system = shown.get(oid)
+    const showing = [oid, ...(reads.get(oid) ?? [])].flatMap((each) => calls.showing.get(each) ?? [])
+    const writing = calls.writing.get(oid)
     return Object.freeze({
       oid,
       schema: schema ?? '',
@@ -58,9 +63,39 @@ export function relationsOf(rows: RelationRows, builtins: Builtins): Relation[] 
       rules: ruled.has(oid),
       triggers: triggered.has(oid),
       ...(cascades.has(oid) ? { cascades: cascades.get(oid) ?? [] } : {}),
+      ...(showing.length === 0 ? {} : { showing: Object.freeze(showing) }),
+      ...(writing === undefined ? {} : { writing }),
       ...(system === undefined ? {} : { system }),
     })
   })
+}
+
+const CLASSES: readonly (SystemClass | undefined)[] = [undefined, 'open', 'values', 'secret']
+
+/** A view of users shows what the system's relations show that it reads: `values` and `secret` ones, however deep. */
+function shownSystems(
+  relations: Rows,
+  direct: ReadonlyMap<number, readonly number[]>,
+  builtins: Builtins,
+): ReadonlyMap<number, SystemClass> {
+  const own = new Map<number, SystemClass>()
+  for (const [oid, schema, name, relkind] of relations) {
+    const system = systemOf(schema ?? '', name ?? '', KINDS.get(relkind ?? '') ?? 'table', builtins)
+    if (system !== undefined) own.set(Number(oid), system)
+  }
+  const shown = new Map(own)
+  for (const [oidText] of relations) {
+    const seen = new Set([Number(oidText)])
+    let worst: SystemClass | undefined
+    for (const oid of seen) {
+      const system = own.get(oid)
+      if (CLASSES.indexOf(system) > CLASSES.indexOf(worst)) worst = system
+      // What the system's own views make of what they read was judged with them.
+      if (system === undefined) for (const next of direct.get(oid) ?? NO_OIDS) seen.add(next)
+    }
+    if (worst !== undefined && worst !== 'open') shown.set(Number(oidText), worst)
+  }
+  return shown
 }
 
 /** Toast tables hold values under names that no policy has; what the data does not know of the system's own is the worst. */
@@ -128,7 +163,7 @@ function oids(rows: Rows): ReadonlySet<number> {
   return new Set(rows.map(([oid]) => Number(oid)))
 }
 
-function pairs(rows: Rows, key: 0 | 1, value: 0 | 1): Map<number, number[]> {
+export function pairs(rows: Rows, key: 0 | 1, value: 0 | 1): Map<number, number[]> {
   const found = new Map<number, number[]>()
   for (const row of rows) {
     const of = Number(row[key])
@@ -145,7 +180,7 @@ function merged(into: Map<number, number[]>, more: ReadonlyMap<number, readonly 
 }
 
 /** Everything that is reached, without what it started from. */
-function closure(direct: ReadonlyMap<number, readonly number[]>): ReadonlyMap<number, readonly number[]> {
+export function closure(direct: ReadonlyMap<number, readonly number[]>): ReadonlyMap<number, readonly number[]> {
   const all = new Map<number, readonly number[]>()
   for (const start of direct.keys()) {
     const seen = new Set<number>([start])

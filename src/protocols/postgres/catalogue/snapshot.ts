@@ -12,6 +12,8 @@ export interface SnapshotParts {
   readonly functions: readonly FunctionEntry[]
   readonly operators: readonly { readonly schema: string; readonly name: string; readonly function: FunctionEntry }[]
   readonly types: readonly { readonly oid: number; readonly schema: string; readonly name: string }[]
+  /** By type; none where absent. */
+  readonly typeCalls?: ReadonlyMap<number, readonly FunctionEntry[]>
 }
 
 type BySchema<T> = ReadonlyMap<string, ReadonlyMap<string, T>>
@@ -26,6 +28,7 @@ export class Snapshot implements Catalogue {
   readonly #functions: BySchema<FunctionEntry[]>
   readonly #operators: BySchema<FunctionEntry[]>
   readonly #types: BySchema<number>
+  readonly #typeCalls: ReadonlyMap<number, readonly FunctionEntry[]>
 
   constructor(parts: SnapshotParts) {
     this.revision = parts.revision
@@ -37,6 +40,7 @@ export class Snapshot implements Catalogue {
     this.#functions = several(parts.functions, (entry) => entry)
     this.#operators = several(parts.operators, (operator) => operator.function)
     this.#types = single(parts.types, (type) => type.oid)
+    this.#typeCalls = parts.typeCalls ?? new Map()
   }
 
   relation(schema: string | null, name: string): Relation | undefined {
@@ -65,6 +69,10 @@ export class Snapshot implements Catalogue {
 
   type(schema: string | null, name: string): number | undefined {
     return first(this.#types, this.#path(schema), name)
+  }
+
+  typeCalls(type: number): readonly FunctionEntry[] {
+    return this.#typeCalls.get(type) ?? NONE
   }
 
   #path(schema: string | null): readonly string[] {

@@ -67,6 +67,9 @@ export class Planning {
         'read the table itself: its columns are masked on the way',
       )
     }
+    if (relation.showing?.some((entry) => !harmless(entry)) === true) {
+      throw because(`${name} calls functions that may read tables by themselves`, 'read the tables that it is made of')
+    }
     if (relation.kind === 'toast' || relation.system === 'values' || relation.system === 'secret') {
       throw because(`${name} can show values of masked columns`, 'leave it out')
     }

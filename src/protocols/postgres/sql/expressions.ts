@@ -148,7 +148,9 @@ export function sample(walk: Walk, fields: Fields, scope: Scope): void {
   walk.visit(fields['repeatable'], scope)
 }
 
-/** Types are named, not called; their modifiers are constants. */
-export function typeCast(walk: Walk, fields: Fields, scope: Scope): void {
-  walk.visit(fields['arg'], scope)
+/** A type that is named may call functions of users: its casts, and the checks of a domain. */
+export function typeName(walk: Walk, fields: Fields): void {
+  const { schema, name } = qualified(fields['names'])
+  const type = walk.catalogue.type(schema, name)
+  for (const entry of type === undefined ? [] : (walk.catalogue.typeCalls?.(type) ?? [])) walk.facts.calledEntry(entry)
 }

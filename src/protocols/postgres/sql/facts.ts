@@ -92,6 +92,8 @@ export class Facts {
     if (known !== undefined) return known
     const use: Use = { table, access, columns: new Set() }
     this.#uses.set(key, use)
+    // What a view calls is called by whoever reads it, and so is what row security calls.
+    for (const entry of table.relation?.showing ?? []) this.calledEntry(entry)
     return use
   }
 

@@ -9,7 +9,7 @@ import {
   sortBy,
   sqlValueFunction,
   subLink,
-  typeCast,
+  typeName,
 } from './expressions.ts'
 import { call } from './functions.ts'
 import { struct, type Fields, type NodeName } from './nodes.ts'
@@ -152,11 +152,11 @@ const OTHERS = {
   FromExpr: never('FromExpr'),
   OnConflictExpr: never('OnConflictExpr'),
   Query: never('Query'),
-  TypeName: inside('TypeName'),
+  TypeName: typeName,
   ColumnRef: columnRef,
   ParamRef: paramRef,
   A_Expr: expression,
-  TypeCast: typeCast,
+  TypeCast: inside('TypeCast'),
   CollateClause: inside('CollateClause'),
   RoleSpec: leaf,
   FuncCall: funcCall,

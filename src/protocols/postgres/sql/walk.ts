@@ -103,6 +103,7 @@ export class Walk {
       if (relation === undefined || seen.has(oid)) continue
       seen.add(oid)
       if (relation.rules || relation.triggers) this.facts.effects.add('procedural')
+      for (const entry of relation.writing ?? []) this.facts.calledEntry(entry)
       if (isSettings(relation)) throw settingsByUpdate()
       waiting.push(...relation.children)
       if (relation.kind === 'view') waiting.push(...relation.reads)
