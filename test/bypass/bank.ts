@@ -49,11 +49,6 @@ CREATE FUNCTION opened(refcursor) RETURNS refcursor LANGUAGE plpgsql AS 'BEGIN O
 CREATE FUNCTION on_write() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM wipe(); RETURN NEW; END';
 CREATE TRIGGER on_write BEFORE INSERT OR UPDATE ON guarded FOR EACH ROW EXECUTE FUNCTION on_write();
 CREATE RULE on_insert AS ON INSERT TO ruled DO ALSO DELETE FROM order_items;
-CREATE FUNCTION lower(character varying) RETURNS text LANGUAGE sql AS 'SELECT wipe()::text';
-CREATE FUNCTION less(integer, text) RETURNS boolean LANGUAGE sql AS 'SELECT wipe() = 1';
-CREATE OPERATOR < (LEFTARG = integer, RIGHTARG = text, FUNCTION = less);
-CREATE FUNCTION less_big(bigint, smallint) RETURNS boolean LANGUAGE sql AS 'SELECT wipe() = 1';
-CREATE OPERATOR = (LEFTARG = bigint, RIGHTARG = smallint, FUNCTION = less_big);
 CREATE FUNCTION summed(integer, integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 + wipe()';
 CREATE AGGREGATE total_of(integer) (SFUNC = summed, STYPE = integer, INITCOND = '0');
 
@@ -92,4 +87,13 @@ INSERT INTO order_items VALUES (101, 1, 'telescope'), (101, 2, 'chart'), (103, 1
 REFRESH MATERIALIZED VIEW kept;
 SELECT lo_from_bytea(4711, '${PLANTED}-large'::bytea);
 ANALYZE;
+`
+
+/** Overloads of the server's own functions and operators: any statement with such an operator may mean these. */
+export const SHADOWS = `
+CREATE FUNCTION lower(character varying) RETURNS text LANGUAGE sql AS 'SELECT wipe()::text';
+CREATE FUNCTION less(integer, text) RETURNS boolean LANGUAGE sql AS 'SELECT wipe() = 1';
+CREATE OPERATOR < (LEFTARG = integer, RIGHTARG = text, FUNCTION = less);
+CREATE FUNCTION less_big(bigint, smallint) RETURNS boolean LANGUAGE sql AS 'SELECT wipe() = 1';
+CREATE OPERATOR = (LEFTARG = bigint, RIGHTARG = smallint, FUNCTION = less_big);
 `

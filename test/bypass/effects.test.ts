@@ -73,7 +73,6 @@ const UNBOUNDED = [
   "DELETE FROM order_items WHERE item LIKE '%'",
   'DELETE FROM order_items i WHERE i IS NOT NULL OR true',
   'DELETE FROM order_items WHERE (line, order_id) = (line, order_id)',
-  'DELETE FROM order_items WHERE order_id IN (SELECT order_id FROM order_items)',
   'DELETE FROM order_items WHERE line = ANY (ARRAY[line])',
   'DELETE FROM order_items WHERE line + 0 = line',
   'DELETE FROM order_items WHERE coalesce(line, 0) = coalesce(line, 0)',

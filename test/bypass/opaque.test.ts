@@ -1,7 +1,8 @@
 /** Code that no statement shows. */
 import t from 'tap'
 import { shown } from '../support/wire.ts'
-import { besiege, refused } from './siege.ts'
+import { SHADOWS } from './bank.ts'
+import { besiege, refused, STARTER } from './siege.ts'
 
 const siege = await besiege(t)
 
@@ -78,18 +79,6 @@ const CALLED = [
   'SELECT shout(c) FROM customers c',
   'SELECT total_of(id) FROM orders',
   'SELECT total_of(DISTINCT id) OVER () FROM orders',
-  "SELECT 1 < 'x'::text",
-  "SELECT 1 OPERATOR(public.<) 'x'::text",
-  'SELECT id FROM orders ORDER BY id USING OPERATOR(public.<)',
-  'SELECT 1::bigint = 1::smallint',
-  'SELECT 1::bigint IN (1::smallint)',
-  'SELECT CASE 1::bigint WHEN 1::smallint THEN 1 END',
-  'SELECT nullif(1::bigint, 1::smallint)',
-  'SELECT 1::bigint IS DISTINCT FROM 1::smallint',
-  'SELECT 1::bigint = ANY (ARRAY[1::smallint])',
-  'SELECT 1 FROM (SELECT 1::bigint AS a) x JOIN (SELECT 1::smallint AS a) y USING (a)',
-  'SELECT 1 FROM (SELECT 1::bigint AS a) x NATURAL JOIN (SELECT 1::smallint AS a) y',
-  "SELECT lower('X'::varchar)",
   'PREPARE p AS SELECT wipe()',
   'EXECUTE p (wipe())',
   'PREPARE p (int) AS SELECT $1; EXECUTE p (wipe())',
@@ -102,6 +91,21 @@ const CALLED = [
   "INSERT INTO orders VALUES (101, 1, 1, '') ON CONFLICT (id) DO UPDATE SET total = wipe() WHERE orders.id = 101",
   "INSERT INTO orders VALUES (900, 1, 1, '') RETURNING wipe()",
   'COPY orders FROM STDIN WHERE wipe() = 1',
+]
+
+const SHADOWED = [
+  "SELECT 1 < 'x'::text",
+  "SELECT 1 OPERATOR(public.<) 'x'::text",
+  'SELECT id FROM orders ORDER BY id USING OPERATOR(public.<)',
+  'SELECT 1::bigint = 1::smallint',
+  'SELECT 1::bigint IN (1::smallint)',
+  'SELECT CASE 1::bigint WHEN 1::smallint THEN 1 END',
+  'SELECT nullif(1::bigint, 1::smallint)',
+  'SELECT 1::bigint IS DISTINCT FROM 1::smallint',
+  'SELECT 1::bigint = ANY (ARRAY[1::smallint])',
+  'SELECT 1 FROM (SELECT 1::bigint AS a) x JOIN (SELECT 1::smallint AS a) y USING (a)',
+  'SELECT 1 FROM (SELECT 1::bigint AS a) x NATURAL JOIN (SELECT 1::smallint AS a) y',
+  "SELECT lower('X'::varchar)",
 ]
 
 const HIDDEN = [
@@ -132,6 +136,11 @@ t.test('blocks, procedures and stored code are refused', async (t) => {
 
 t.test('a function that nobody has judged is refused wherever it is called', async (t) => {
   for (const text of CALLED) await refused(t, siege, text)
+})
+
+t.test('what shadows an operator or a function of the server is refused wherever it could be meant', async (t) => {
+  const shadowed = await besiege(t, STARTER, { more: SHADOWS })
+  for (const text of SHADOWED) await refused(t, shadowed, text)
 })
 
 t.test('a function that a type, a cast or a view calls is refused as if it were written', async (t) => {

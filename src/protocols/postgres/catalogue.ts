@@ -25,6 +25,8 @@ export interface Column {
   readonly typeOid: number
   /** The base type under any domains. */
   readonly baseTypeOid: number
+  /** Absent where it may be NULL, or where that is not known. */
+  readonly notNull?: true
 }
 
 /** ON DELETE and ON UPDATE of one foreign key, seen from the relation that it refers to. */

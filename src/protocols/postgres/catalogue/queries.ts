@@ -63,9 +63,9 @@ export const RELATIONS = `
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE ${LASTING} AND (c.relkind IN ${NAMED} OR c.oid >= ${FIRST_USER_OID}) ORDER BY c.oid`
 
-/** relation, name, number, type; by relation and number */
+/** relation, name, number, type, whether it is never NULL; by relation and number */
 export const COLUMNS = `
-  SELECT a.attrelid, a.attname, a.attnum, a.atttypid
+  SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.attnotnull
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
    WHERE a.attnum > 0 AND NOT a.attisdropped AND ${LASTING} AND c.relkind IN ${WITH_COLUMNS}
    ORDER BY a.attrelid, a.attnum`

@@ -106,13 +106,14 @@ function systemOf(schema: string, name: string, kind: RelationKind, builtins: Bu
 
 function columnsOf(rows: Rows, domains: ReadonlyMap<number, number>): ReadonlyMap<number, readonly Column[]> {
   const byRelation = new Map<number, Column[]>()
-  for (const [relation, name, attnum, type] of rows) {
+  for (const [relation, name, attnum, type, notNull] of rows) {
     const typeOid = Number(type)
     const column = Object.freeze({
       name: name ?? '',
       attnum: Number(attnum),
       typeOid,
       baseTypeOid: baseOf(typeOid, domains),
+      ...(notNull === 't' ? { notNull: true as const } : {}),
     })
     const columns = byRelation.get(Number(relation))
     if (columns === undefined) byRelation.set(Number(relation), [column])

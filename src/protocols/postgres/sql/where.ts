@@ -1,5 +1,5 @@
 /** Whether a WHERE picks rows: it depends on the row that would be written, in every way that it can be true. */
-import { fieldsOf, list, strings, struct } from './nodes.ts'
+import { fieldsOf, list, strings, struct, type Fields } from './nodes.ts'
 import type { Item, Scope } from './scope.ts'
 import type { Walk } from './walk.ts'
 
@@ -19,7 +19,7 @@ interface Place {
 
 function picks(node: unknown, place: Place, negated: boolean, depth: number): boolean {
   const boolean = fieldsOf(node, 'BoolExpr')
-  if (boolean === undefined) return mentions(node, place) && !isTautology(node, negated)
+  if (boolean === undefined) return mentions(node, place) && !isTautology(node, place, negated)
   if (depth > DEEPEST) {
     place.walk.visit(node, place.scope)
     return false
@@ -41,9 +41,12 @@ function mentions(node: unknown, { walk, target, scope }: Place): boolean {
 }
 
 /** `x = x`, `x >= x`, `x LIKE '%'`: true for every row that is not NULL there. */
-function isTautology(node: unknown, negated: boolean): boolean {
+function isTautology(node: unknown, place: Place, negated: boolean): boolean {
+  const test = fieldsOf(node, 'NullTest')
+  if (test !== undefined) return (test['nulltesttype'] === 'IS_NOT_NULL') !== negated && isNeverNull(test['arg'], place)
   const expression = fieldsOf(node, 'A_Expr')
   if (expression === undefined) return false
+  if (comparesWithItself(expression)) return true
   const operator = strings(expression['name']).at(-1) ?? ''
   const right = expression['rexpr']
   if (operator.endsWith('~~') || operator.endsWith('~~*')) {
@@ -52,6 +55,26 @@ function isTautology(node: unknown, negated: boolean): boolean {
   }
   const same = negated ? ['<>', '<', '>'] : ['=', '>=', '<=']
   return same.includes(operator) && bare(expression['lexpr']) === bare(right)
+}
+
+/** The column's own NOT NULL says so. */
+function isNeverNull(node: unknown, { target }: Place): boolean {
+  const name = strings(fieldsOf(node, 'ColumnRef')?.['fields']).at(-1)
+  return target.table?.relation?.columns.some((column) => column.name === name && column.notNull === true) === true
+}
+
+/** One column stands on both sides: `x + 0 = x`, `x IN (x)`, `x BETWEEN x AND x`. Nobody picks rows that way. */
+function comparesWithItself({ lexpr, rexpr }: Fields): boolean {
+  const left = columnsIn(lexpr)
+  return columnsIn(rexpr).some((path) => left.some((other) => path.endsWith(other) || other.endsWith(path)))
+}
+
+/** Columns as they are written, `.table.column`: one is another where its name ends like it. */
+function columnsIn(node: unknown): readonly string[] {
+  if (typeof node !== 'object' || node === null) return []
+  const names = strings(fieldsOf(node, 'ColumnRef')?.['fields'])
+  if (names.length > 0) return [names.map((name) => `.${name}`).join('')]
+  return Object.values(node).flatMap(columnsIn)
 }
 
 /** `x IS NULL OR x IS NOT NULL`, `p OR NOT p`. */
