@@ -1,4 +1,5 @@
 /** INSERT, UPDATE, DELETE and MERGE: nothing masked is copied or compared, no masked column is updated. */
+import type { Relation } from '../catalogue.ts'
 import { expression, type PlanQuery, type Queries, type Site } from './expression.ts'
 import { fromItem } from './from.ts'
 import type { Planning } from './planning.ts'
@@ -31,8 +32,7 @@ export function written(
   }
   const queries = withQueries(planning, tree(body['withClause']), outer, around, query)
   const relation = planning.target(tree(body['relation']))
-  // Foreign keys and triggers carry a write on to tables that the statement does not name, whose errors quote their rows.
-  if (kind !== 'InsertStmt' || relation.triggers) planning.scrub = true
+  if (kind === 'InsertStmt' ? relation.triggers : kind === 'MergeStmt' || carriesOn(relation)) planning.scrub = true
   const alias = text(tree(tree(body['relation'])['alias'])['aliasname'])
   const target: Range = {
     name: alias ?? relation.name,
@@ -43,6 +43,12 @@ export function written(
   if (kind === 'InsertStmt') return insert(body, target, site, outer)
   if (kind === 'MergeStmt') return merge(body, target, site, outer)
   return change(body, site, outer)
+}
+
+/** Triggers, children and foreign keys carry a change on to tables that the statement does not name, whose errors quote their rows. */
+function carriesOn({ kind, triggers, children, cascades = [] }: Relation): boolean {
+  if (triggers || kind !== 'table' || children.length > 0) return true
+  return cascades.some(({ onDelete, onUpdate }) => onDelete !== null || onUpdate.length > 0)
 }
 
 function insert(body: Tree, target: Range, site: Site, outer: Scope | null): Columns {

@@ -15,6 +15,8 @@ const relations = [
   relationOf(8, 'deeper', ['id'], { kind: 'view', reads: [7] }),
   relationOf(9, 'ruled', ['id'], { rules: true }),
   relationOf(10, 'triggered', ['id'], { triggers: true }),
+  relationOf(11, 'cascading', ['id'], { cascades: [{ oid: 5, onDelete: 'delete', onUpdate: [] }] }),
+  relationOf(12, 'referred', ['id'], { cascades: [{ oid: 5, onDelete: null, onUpdate: [] }] }),
 ]
 const functions = new Map([
   ['lower', [functionOf('lower', 'pure')]],
@@ -121,7 +123,16 @@ t.test('views are closed at any depth, rules always, and what triggers do is nev
     scrub: true,
   })
   t.match(planMasks(statementOf("insert into root values ('1')"), masks, catalogue), { kind: 'clear', scrub: false })
-  t.match(planMasks(statementOf('delete from root'), masks, catalogue), { kind: 'clear', scrub: true })
+  for (const [table, scrub] of Object.entries({
+    root: false,
+    referred: false,
+    cascading: true,
+    triggered: true,
+    parent: true,
+  })) {
+    t.match(planMasks(statementOf(`delete from ${table}`), masks, catalogue), { kind: 'clear', scrub }, table)
+    t.match(planMasks(statementOf(`update ${table} set id = '1'`), masks, catalogue), { kind: 'clear', scrub }, table)
+  }
   t.match(planMasks(statementOf('commit'), masks, catalogue), { kind: 'clear', scrub: true })
   t.match(planMasks(statementOf('begin'), masks, catalogue), { kind: 'clear', scrub: false })
   t.end()
