@@ -25,6 +25,8 @@ export const AGENT_PASSWORD = 'secret-of-the-agent'
 /** The journal has everything a moment after the client has its answer. */
 const SETTLED_MS = 5_000
 const POLL_MS = 10
+/** Some seconds on a machine that does nothing else: a process for each script of psql is what takes its time. */
+const WHOLE_FILE_MS = 120_000
 
 export interface Address {
   readonly host: string
@@ -62,6 +64,7 @@ export interface Gated {
 }
 
 export async function startGated(t: Test, options: PostgresOptions = {}): Promise<Gated> {
+  t.setTimeout(WHOLE_FILE_MS)
   const directory = mkdtempSync(join(tmpdir(), 'sidegate-e2e-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const file = (name: string, text: string): string => {

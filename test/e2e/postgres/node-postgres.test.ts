@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type Address, rejects, same, startGated } from './gated.ts'
+import { SSNS } from './shop.ts'
 
 const gated = await startGated(t)
 
@@ -88,6 +89,8 @@ t.test('rows, types and errors are those that node-postgres has past the gate', 
     { text: 'INSERT INTO orders (id, customer_id, total) VALUES (101, 1, 1)' },
     { text: 'INSERT INTO orders (id, customer_id, total) VALUES (900, 1, -1)' },
     { text: 'INSERT INTO orders (id, customer_id, total) VALUES (900, 1, $1)', values: [null] },
+    { text: 'UPDATE orders SET total = -1 WHERE id = 101' },
+    { text: 'UPDATE orders SET total = $1 WHERE id = $2', values: [-1, 101] },
     { text: 'COPY order_items FROM STDIN' },
     { text: 'SELECT count(*) FROM order_items' },
   ]
@@ -131,7 +134,7 @@ t.test('a refusal comes as an error with code, detail and hint, and the connecti
       { code: '42501', detail: 'reads.wait' },
     ],
     [{ text: 'LISTEN x' }, { code: '42501', detail: 'session.channel' }],
-    [{ text: 'SELECT name FROM customers WHERE ssn = $1', values: ['x'] }, { detail: 'obligation.unsupported' }],
+    [{ text: 'SELECT name FROM customers WHERE ssn = $1', values: [SSNS[0]] }, { detail: 'obligation.unsupported' }],
     [{ text: 'SELECT 1; DROP TABLE orders; SELECT 2' }, { code: '42501', detail: 'schema.change' }],
     [
       { text: 'SELECT * FROM nowhere WHERE id = $1', values: [1] },

@@ -29,9 +29,9 @@ function anywhere(text: string, { port }: Address): string {
   return text.replaceAll(String(port), 'PORT')
 }
 
-async function looksTheSame(t: Test, input: string, args: readonly string[] = []): Promise<void> {
+async function looksTheSame(t: Test, input: string, args: readonly string[], what = args.join(' ')): Promise<void> {
   const [one, other] = await Promise.all([past(input, args), through(input, args)])
-  t.same(other, one)
+  t.same(other, one, what)
 }
 
 const LOOKS = `\\d
@@ -133,28 +133,6 @@ select :'n' as n, :id + 1, :{?n};`,
   'rows copied out': `\\copy orders (id, customer_id, total) to stdout csv header
 \\copy (select id, total from orders order by id) to stdout
 copy (values (1, null), (2, 'x')) to stdout;`,
-  'rows copied in from a file, and deleted': `\\copy order_items from '${join(directory, 'items.csv')}' csv
-select * from order_items order by 1, 2;
-delete from order_items where line = 9 returning *;`,
-  'rows copied in from the script': `copy order_items from stdin;
-101\t9\tlamp\t1
-\\.
-select count(*) from order_items;
-delete from order_items where line = 9;`,
-  'copies that fail, and what comes after them': `copy order_items from stdin;
-101\tx\tlamp\t1
-\\.
-select count(*) from order_items;
-copy order_items from stdin;
-101\t1\tlamp\t1
-\\.
-select count(*) from order_items;
-begin;
-copy order_items from stdin;
-101\t1\tlamp\t1
-\\.
-select 1;
-rollback;`,
   'errors of the server, with their place': `\\set VERBOSITY verbose
 select 1/0;
 select nope from orders;
@@ -186,11 +164,6 @@ table order_items;`,
   'views and partitions': `select * from open_orders order by id;
 select * from reporting.totals order by 1;
 select * from visits order by day;`,
-  'rows that are written and read back': `begin;
-insert into orders (id, customer_id, total) values (900, 3, 1.00) returning id, status;
-update orders set total = 2 where id = 900;
-delete from orders where id = 900 returning *;
-rollback;`,
   'the session as it sees itself': `select current_user, session_user, current_database(), current_schema(), pg_backend_pid() > 0;
 \\connect
 select 1;
@@ -209,12 +182,42 @@ select 3;
 \\sf nope
 \\sv nope`,
 }
+/** Both sides would write the same rows: one after the other. */
+const WRITING: Readonly<Record<string, string>> = {
+  'rows copied in from a file, and deleted': `\\copy order_items from '${join(directory, 'items.csv')}' csv
+select * from order_items order by 1, 2;
+delete from order_items where line = 9 returning *;`,
+  'rows copied in from the script': `copy order_items from stdin;
+101\t9\tlamp\t1
+\\.
+select count(*) from order_items;
+delete from order_items where line = 9;`,
+  'copies that fail, and what comes after them': `copy order_items from stdin;
+101\tx\tlamp\t1
+\\.
+select count(*) from order_items;
+copy order_items from stdin;
+101\t1\tlamp\t1
+\\.
+select count(*) from order_items;
+begin;
+copy order_items from stdin;
+101\t1\tlamp\t1
+\\.
+select 1;
+rollback;`,
+  'rows that are written and read back': `begin;
+insert into orders (id, customer_id, total) values (900, 3, 1.00) returning id, status;
+update orders set total = 2 where id = 900;
+delete from orders where id = 900 returning *;
+rollback;`,
+}
 writeFileSync(join(directory, 'items.csv'), '101,9,lamp,1\n103,9,chain,2\n')
 writeFileSync(join(directory, 'more.sql'), 'select 42;\n')
 
 t.test('what policy allows, psql shows as it does past the gate', async (t) => {
-  // Both would write the same rows: one after the other.
-  for (const [what, script] of Object.entries(SAME)) {
+  for (const [what, script] of Object.entries(SAME)) await looksTheSame(t, `${script}\n`, [], what)
+  for (const [what, script] of Object.entries(WRITING)) {
     t.same(await through(`${script}\n`), await past(`${script}\n`), what)
   }
   const refused = (await gated.recorded()).filter(({ decision }) => !permitted(decision))
@@ -364,6 +367,14 @@ t.test('a new password never gets as far as the records', async (t) => {
   t.match(stderr, /roles\.change/)
   const [refused] = await gated.recorded()
   t.notMatch(JSON.stringify(refused), 'a-new-password')
+})
+
+t.test('user mappings and subscriptions, which hold credentials, are refused with a reason', async (t) => {
+  for (const look of ['\\deu', '\\dRs']) {
+    const { stdout, stderr } = await through(look)
+    t.equal(stdout, '')
+    t.match(stderr, /DETAIL: {2}reads\.system-values\nHINT: {2}\S/, look)
+  }
 })
 
 t.test('large objects are refused with a reason, as they are called by number', async (t) => {
