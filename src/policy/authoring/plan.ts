@@ -2,9 +2,9 @@
  * Which parts of the input a compiled policy can read, from OPA's intermediate form (`opa build -t plan`), where every
  * step of every reference is a statement of its own.
  *
- * Flow-insensitive and conservative: a value taken out of the input counts as read whole unless the only thing that
- * is done with it is to take a constantly named part out of it. Anything that the analysis does not know gives null,
- * which means that nobody may assume anything.
+ * Conservative: a value taken out of the input counts as read whole unless the only thing that is done with it is to take
+ * a constantly named part out of it. Anything that the analysis does not know gives null, which means that nobody may
+ * assume anything.
  */
 
 type Path = readonly string[]
@@ -107,118 +107,125 @@ function shortest(paths: readonly Path[]): readonly Path[] | null {
   return all.filter((path) => !path.some((_, end) => end > 0 && byKey.has(JSON.stringify(path.slice(0, end)))))
 }
 
-/** One function or plan: which locals hold which parts of the input, and which of them are used whole. */
+/** One value that a local was given: parts of the input, and what is done with it. */
+interface Held {
+  readonly paths: readonly Path[]
+  /** It is handed on, or a constantly named part is taken out of it: what becomes of that says what is read. */
+  apart: boolean
+  used: boolean
+}
+
+/** What a local may hold at one place of the plan. */
+type Locals = Map<number, ReadonlySet<Held>>
+
+/**
+ * One function or plan. Its statements are followed in their order, since the planner uses a local again for something
+ * else once nobody needs what it held. A block may end at any of its statements: what is behind it sees what any of them
+ * left.
+ */
 class Body {
   readonly #strings: readonly string[]
   readonly #functions: ReadonlySet<string>
-  readonly #input: number
-  /** The parts of the input that a local may hold, as JSON. */
-  readonly #holds = new Map<number, Set<string>>()
-  readonly #copies: (readonly [from: number, to: number])[] = []
-  readonly #dots: { readonly from: number; readonly key: string; readonly to: number }[] = []
-  readonly #used = new Set<number>()
-  readonly #apart = new Set<number>()
+  readonly #input: Held = { paths: [[]], apart: false, used: false }
+  readonly #entry: number
+  readonly #all: Held[] = []
 
   constructor(input: number, strings: readonly string[], functions: ReadonlySet<string>) {
-    this.#input = input
+    this.#entry = input
     this.#strings = strings
     this.#functions = functions
-    this.#holds.set(input, new Set(['[]']))
   }
 
   read(blocks: readonly Block[]): readonly Path[] {
-    for (const block of blocks) this.#block(block)
-    this.#settle()
-    const read: Path[] = []
-    for (const [local, held] of this.#holds) {
-      // A local that nothing is done with was taken out to see whether it is there.
-      const onlyTakenApart = this.#apart.has(local) && !this.#used.has(local)
-      if (onlyTakenApart || (local === this.#input && !this.#used.has(local))) continue
-      read.push(...[...held].map((path) => JSON.parse(path) as Path))
+    let locals: Locals = new Map([[this.#entry, new Set([this.#input])]])
+    for (const block of blocks) locals = this.#block(block, locals)
+    const whole = this.#input.used ? this.#input.paths : []
+    // A part that nothing is done with was taken out to see whether it is there.
+    return [...whole, ...this.#all.filter(({ apart, used }) => used || !apart).flatMap(({ paths }) => paths)]
+  }
+
+  #block({ stmts }: Block, before: Locals): Locals {
+    const locals: Locals = new Map(before)
+    const after: Locals = new Map(before)
+    for (const statement of stmts ?? []) {
+      this.#statement(statement, locals)
+      join(after, locals)
     }
-    return read
+    return after
   }
 
-  /** Until nothing is added: parts are handed from local to local. Paths only grow along the plan, which has no loops. */
-  #settle(): void {
-    for (let changed = true, rounds = 0; changed; rounds++) {
-      if (rounds > MAX_ROUNDS) throw new Unaccountable()
-      changed = false
-      for (const [from, to] of this.#copies) {
-        for (const path of this.#holds.get(from) ?? []) changed = this.#hold(to, path) || changed
-      }
-      for (const { from, key, to } of this.#dots) {
-        for (const path of this.#holds.get(from) ?? []) {
-          changed = this.#hold(to, JSON.stringify([...(JSON.parse(path) as string[]), key])) || changed
-        }
-      }
-    }
-  }
-
-  #hold(local: number, path: string): boolean {
-    const held = this.#holds.get(local) ?? new Set()
-    this.#holds.set(local, held)
-    if (held.has(path)) return false
-    held.add(path)
-    // More than one definition: taking it apart in one place could hide that another only looks whether it is there.
-    if (held.size > 1) this.#used.add(local)
-    return true
-  }
-
-  #block({ stmts }: Block): void {
-    for (const statement of stmts ?? []) this.#statement(statement)
-  }
-
-  #statement({ type, stmt }: Statement): void {
-    for (const nested of blocksOf(stmt)) this.#block(nested)
-    if (type === 'DotStmt') this.#dot(stmt)
-    else if (type === 'AssignVarStmt' || type === 'AssignVarOnceStmt') this.#assign(stmt)
-    else if (type === 'CallStmt') this.#call(stmt['args'], this.#functions.has(String(stmt['func'])))
+  #statement({ type, stmt }: Statement, locals: Locals): void {
+    if (type === 'DotStmt') this.#dot(stmt, locals)
+    else if (type === 'AssignVarStmt' || type === 'AssignVarOnceStmt') this.#assign(stmt, locals)
+    else if (type === 'CallStmt') this.#call(stmt['args'], this.#functions.has(String(stmt['func'])), locals)
     // Only rules are called by a computed name.
-    else if (type === 'CallDynamicStmt') this.#callDynamic(stmt)
-    else if (Object.hasOwn(USES, type)) for (const field of USES[type] ?? []) this.#use(stmt[field])
+    else if (type === 'CallDynamicStmt') this.#callDynamic(stmt, locals)
+    else if (Object.hasOwn(USES, type)) for (const field of USES[type] ?? []) this.#use(stmt[field], locals)
     else throw new Unaccountable()
+    if (type !== 'DotStmt' && !type.startsWith('AssignVar')) forget(type, stmt, locals)
+    for (const nested of blocksOf(stmt)) {
+      join(locals, this.#block(nested, locals))
+      // A later round sees what an earlier one left.
+      if (type === 'ScanStmt') join(locals, this.#block(nested, locals))
+    }
   }
 
-  #dot({ source, key, target }: Readonly<Record<string, unknown>>): void {
+  #dot({ source, key, target }: Readonly<Record<string, unknown>>, locals: Locals): void {
     const from = localOf(source)
     const name = constantOf(key, this.#strings)
-    if (from === undefined) return
-    if (name === undefined || typeof target !== 'number') {
-      this.#use(source)
-      this.#use(key)
+    if (typeof target !== 'number') throw new Unaccountable()
+    const held = from === undefined ? NOTHING : (locals.get(from) ?? NOTHING)
+    if (name === undefined) {
+      this.#use(source, locals)
+      this.#use(key, locals)
+      locals.set(target, NOTHING)
       return
     }
-    this.#apart.add(from)
-    this.#dots.push({ from, key: name, to: target })
+    for (const value of held) value.apart = true
+    this.#give(target, unique([...held].flatMap(({ paths }) => paths.map((path) => [...path, name]))), locals)
   }
 
-  #assign({ source, target }: Readonly<Record<string, unknown>>): void {
+  #assign({ source, target }: Readonly<Record<string, unknown>>, locals: Locals): void {
     const from = localOf(source)
-    if (from === undefined) return
     if (typeof target !== 'number') throw new Unaccountable()
-    // What becomes of the copy says what is read of it.
-    this.#apart.add(from)
-    this.#copies.push([from, target])
+    const held = from === undefined ? NOTHING : (locals.get(from) ?? NOTHING)
+    for (const value of held) value.apart = true
+    const before = locals.get(target) ?? NOTHING
+    this.#give(target, unique([...held].flatMap(({ paths }) => paths)), locals)
+    // An assignment that may happen only once leaves what another branch assigned.
+    locals.set(target, new Set([...before, ...(locals.get(target) ?? NOTHING)]))
   }
 
-  #call(args: unknown, ofRule: boolean): void {
+  #give(target: number, paths: readonly Path[], locals: Locals): void {
+    if (paths.length > MOST_PATHS) throw new Unaccountable()
+    if (paths.length === 0) {
+      locals.set(target, NOTHING)
+      return
+    }
+    const held: Held = { paths, apart: false, used: false }
+    this.#all.push(held)
+    locals.set(target, new Set([held]))
+  }
+
+  #call(args: unknown, ofRule: boolean, locals: Locals): void {
     if (!Array.isArray(args)) throw new Unaccountable()
     const [first, ...rest] = args as readonly unknown[]
     // A rule's function is given the input as it is, and is looked at by itself.
-    if (!ofRule || this.#local(first) !== this.#input) this.#use(first)
-    for (const arg of rest) this.#use(arg)
+    const local = this.#local(first)
+    const given = local === undefined ? NOTHING : (locals.get(local) ?? NOTHING)
+    if (!ofRule || given.size !== 1 || !given.has(this.#input)) this.#use(first, locals)
+    for (const arg of rest) this.#use(arg, locals)
   }
 
-  #callDynamic({ args, path }: Readonly<Record<string, unknown>>): void {
+  #callDynamic({ args, path }: Readonly<Record<string, unknown>>, locals: Locals): void {
     if (!Array.isArray(path)) throw new Unaccountable()
-    for (const part of path as readonly unknown[]) this.#use(part)
-    this.#call(args, true)
+    for (const part of path as readonly unknown[]) this.#use(part, locals)
+    this.#call(args, true, locals)
   }
 
-  #use(value: unknown): void {
+  #use(value: unknown, locals: Locals): void {
     const local = this.#local(value)
-    if (local !== undefined) this.#used.add(local)
+    if (local !== undefined) for (const held of locals.get(local) ?? NOTHING) held.used = true
   }
 
   /** Some fields hold a local's number, others an operand that may be one. */
@@ -227,8 +234,30 @@ class Body {
   }
 }
 
-/** Locals are handed on far fewer times than this in any real policy. */
-const MAX_ROUNDS = 1_000
+const NOTHING: ReadonlySet<Held> = new Set()
+
+/** A local of a real policy holds one part or two; more than this is not worth listing. */
+const MOST_PATHS = 1_000
+
+/** A statement gives a local something that is no part of the input, or a part of something that is read whole. */
+function forget(type: string, stmt: Readonly<Record<string, unknown>>, locals: Locals): void {
+  for (const field of type === 'ScanStmt' ? ['key', 'value'] : ['target', 'result']) {
+    const local = stmt[field]
+    if (typeof local === 'number') locals.set(local, NOTHING)
+  }
+}
+
+function join(into: Locals, from: Locals): void {
+  for (const [local, held] of from) {
+    const known = into.get(local)
+    if (known === held) continue
+    into.set(local, known === undefined || known.size === 0 ? held : new Set([...known, ...held]))
+  }
+}
+
+function unique(paths: readonly Path[]): readonly Path[] {
+  return [...new Map(paths.map((path) => [JSON.stringify(path), path])).values()]
+}
 
 function* blocksOf(stmt: Readonly<Record<string, unknown>>): Generator<Block> {
   const { block, blocks } = stmt

@@ -105,6 +105,26 @@ t.test('rules called by a computed name are looked at like all others', async (t
   ])
 })
 
+t.test('a local that the planner uses again for something else is not taken for what it held before', async (t) => {
+  const [one, two] = ['functions', 'relations'].map((key) => {
+    const rule = `allow contains {"code": "${key}"} if {\n\tsome item in input.command.detail.${key}\n\titem.name == "x"\n}`
+    return {
+      path: `${key}.rego`,
+      text: `package policy.${key}\n\n${rule}\n\n${rule.replace('"x"', '"y"')}\n\nallow contains {"code": "z"} if not input.command.detail.where\n`,
+    }
+  })
+  if (one === undefined || two === undefined) throw new Error('two packages')
+  const { inputPaths } = await staged([...combinerSources(), one, two], async (folder) =>
+    readsOf((await opaBuild(folder, 'plan', ENTRYPOINT)).get('plan.json')?.toString('utf8') ?? ''),
+  )
+  t.strictSame(inputPaths, [
+    ['command', 'detail', 'functions'],
+    ['command', 'detail', 'relations'],
+    ['command', 'detail', 'where'],
+    ['command', 'protocol'],
+  ])
+})
+
 t.test('what the starter bundle is said not to read changes no decision of it', async (t) => {
   const file = await buildBundle(new URL('../../../bundles/starter', import.meta.url).pathname)
   const { wasm, data, attestation } = await openBundle(await readBundle(file), {
@@ -113,6 +133,17 @@ t.test('what the starter bundle is said not to read changes no decision of it', 
   })
   const { inputPaths } = attestation
   t.not(inputPaths, null)
+  // Each of these makes decisions of one statement differ: none would be on hand when it runs again with other values.
+  for (const path of [
+    ['command'],
+    ['command', 'text'],
+    ['command', 'detail'],
+    ['command', 'detail', 'parameters'],
+    ['session'],
+  ]) {
+    const reads = inputPaths?.some((read) => read.every((part, at) => part === path[at]))
+    t.notOk(reads, `it does not read ${path.join('.')}`)
+  }
   const module = await WebAssembly.compile(wasm)
   const instance = new Instance({ module, entrypoint: ENTRYPOINT, builtins: HOST_BUILTINS, data })
   const decide = (input: unknown) => instance.evaluate(JSON.stringify(input))
