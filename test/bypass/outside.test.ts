@@ -107,6 +107,8 @@ t.test('the password in a refused statement is not kept', async (t) => {
   await refused(t, siege, "ALTER ROLE bank_root PASSWORD 'KEEP-THIS-OUT'")
   await refused(t, siege, 'CREATE ROLE mine LOGIN PASSWORD $pw$KEEP-THIS-OUT$pw$')
   await refused(t, siege, "SELECT 1; ALTER USER bank_root WITH ENCRYPTED PASSWORD U&'\\004b\\0045EP-THIS-OUT'")
+  await refused(t, siege, "ALTER ROLE bank_root PASSWORD 'KEEP-THIS-OUT' AND SO ON")
+  await refused(t, siege, 'ALTER ROLE bank_root PASSWORD $pw$KEEP-THIS-OUT$pw')
   await refused(t, siege, "CREATE SUBSCRIPTION s CONNECTION 'password=KEEP-THIS-OUT' PUBLICATION p")
   await refused(t, siege, "ALTER SYSTEM SET primary_conninfo = 'password=KEEP-THIS-OUT'")
   t.notOk(siege.journal().includes('KEEP-THIS-OUT'), 'the journal does not hold it')

@@ -218,7 +218,10 @@ export class ExtendedQuery {
     const settling = relay.settling(own)
     if (settling !== undefined) return relay.sent(settling).then(() => this.#parsed(parse, analysis))
     const resolved = relay.resolve(own, null)
-    if ('refusal' in resolved) return refuse(resolved)
+    if ('refusal' in resolved) {
+      relay.refuse(parse.text, resolved.refusal)
+      return refuse(resolved)
+    }
     const request = new ParseRequest(relay, resolved, prepared, parse.bytes)
     return relay.judge(request, (verdict) => {
       if (verdict.kind === 'refused') return refuse(refused(verdict.refusal))
@@ -322,7 +325,10 @@ export class ExtendedQuery {
     const settling = relay.settling(portal.statement)
     if (settling !== undefined) return relay.sent(settling).then(() => this.#run(portal, held, execute))
     const statement = relay.resolve(portal.statement, null)
-    if ('refusal' in statement) return this.#refuse(statement)
+    if ('refusal' in statement) {
+      relay.refuse(portal.statement.shape.text, statement.refusal)
+      return this.#refuse(statement)
+    }
     const request = new RunRequest(relay, statement, portal, held, execute, this.#revoked)
     return relay.judge(request, (verdict) => this.#ruled(request, verdict))
   }

@@ -13,6 +13,7 @@ import { encodeNoticeResponse, errorFields, type TransactionStatus } from '../me
 import { Names, type Version } from '../names.ts'
 import { newToken, type Origination, type Token } from '../origination.ts'
 import { sqlstateOf } from '../refusal.ts'
+import { recordedUnparsed } from '../sql/passwords.ts'
 import type { Analysis, Statement } from '../statement.ts'
 import type { Execution, Ending, Portal, Prepared } from './execution.ts'
 import type { Obligations } from './obligations.ts'
@@ -263,7 +264,14 @@ export class Relay {
   }
 
   unjudged(text: string): Command {
-    const shape: Shape = { protocol: 'postgres', action: 'unknown', text: text.toWellFormed(), detail: UNJUDGED }
+    const recorded = recordedUnparsed(text).toWellFormed()
+    const shape: Shape = {
+      protocol: 'postgres',
+      action: 'unknown',
+      text: text.toWellFormed(),
+      detail: UNJUDGED,
+      ...(recorded === text ? {} : { recorded }),
+    }
     return { shape, varying: this.varying([]) }
   }
 

@@ -4,6 +4,7 @@ import type { Node } from '../statement.ts'
 import { list, struct } from './nodes.ts'
 import { Refused } from './refused.ts'
 import type { ParseLimits } from './limits.ts'
+import { recordedUnparsed } from './passwords.ts'
 
 export interface ParsedStatement {
   readonly tree: Node
@@ -31,7 +32,9 @@ function parsed(text: string): unknown {
     return parseSync(text)
   } catch (error) {
     if (!hasSqlDetails(error)) throw error
-    throw unparsable(`it is not SQL that this gate's PostgreSQL grammar knows: ${error.message}`, 'correct the syntax')
+    // The parser quotes the text, and the refusal is recorded.
+    const said = recordedUnparsed(text) === text ? error.message : 'syntax error'
+    throw unparsable(`it is not SQL that this gate's PostgreSQL grammar knows: ${said}`, 'correct the syntax')
   }
 }
 

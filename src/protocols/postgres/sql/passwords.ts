@@ -26,6 +26,17 @@ export function recordedText(tree: Node, text: string): string {
   return kind !== undefined && SECRETIVE.has(kind) ? withoutLiterals(text) : text
 }
 
+/** Words beside which a secret may stand in a text that was not understood. */
+const SECRETIVE_WORDS = /password|passwd|conninfo|connection|user\s+mapping|options/i
+/** From its first quote on, a text that was not understood may be one string to its end. */
+const FIRST_QUOTE = /'|\$[\w\u0080-\uffff]*\$/
+
+/** The text to keep of one that has no parse tree: what could hold a secret is kept up to its first string. */
+export function recordedUnparsed(text: string): string {
+  const quote = FIRST_QUOTE.exec(text)
+  return quote !== null && SECRETIVE_WORDS.test(text) ? `${text.slice(0, quote.index)}${HIDDEN}` : text
+}
+
 function withoutLiterals(text: string): string {
   const bytes = Buffer.from(text)
   const kept: string[] = []

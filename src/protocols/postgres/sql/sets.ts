@@ -44,7 +44,9 @@ function setValue(walk: Walk, name: string, fields: Fields, scope: Setting['scop
   checkPinned(walk.catalogue, name, texts)
   if (name === 'role' || name === 'session_authorization') walk.facts.role = texts?.[0] ?? null
   else if (!harmlessOnceChecked(name)) walk.facts.effects.add('unknown')
-  walk.facts.settings.push({ name, value: texts?.join(', ') ?? null, scope, known })
+  // A setting of the whole server may hold a password (primary_conninfo), and facts are recorded.
+  const told = known && (scope !== 'persistent' || harmless(name))
+  walk.facts.settings.push({ name, value: told ? (texts?.join(', ') ?? null) : null, scope, known: told })
 }
 
 function settingText(node: unknown): string | undefined {
