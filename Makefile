@@ -95,6 +95,10 @@ test: check build bundles services postgres-all
 test-quick: $(DEPS)
 	$(TEST) $(QUICK_TESTS)
 
+## test-slow: outages of a minute each, which the tests otherwise try for seconds
+test-slow: $(DEPS) services
+	SIDEGATE_SLOW=1 $(TEST) --test-timeout=600000 test/e2e/outage.test.ts
+
 ## services: see that psql, Redis, pgbouncer and psycopg are there, or install Debian's
 services:
 	tools/services
@@ -111,5 +115,5 @@ demo: build bundles
 clean:
 	rm -rf dist .cache
 
-.PHONY: help deps tools build bundles check check-ts check-rego postgres-all test test-quick services bench demo clean
+.PHONY: help deps tools build bundles check check-ts check-rego postgres-all test test-quick test-slow services bench demo clean
 .DELETE_ON_ERROR:

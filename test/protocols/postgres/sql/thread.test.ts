@@ -12,7 +12,8 @@ t.test('a text that is nested too deeply is refused at once, and the thread goes
   for (const text of [nested(2_000), nested(5_000), `SELECT 1${' + 1'.repeat(20_000)}`]) {
     const waiting = thread.parse('SELECT 2')
     const before = performance.now()
-    await t.rejects(thread.parse(text), { refusal: { code: 'command.too-large' } })
+    const error: unknown = await thread.parse(text).catch((reason: unknown) => reason)
+    t.match(error, { refusal: { code: 'command.too-large' } })
     t.ok(performance.now() - before < POSTGRES_LIMITS.parse / 2, 'it does not hold up the others')
     t.equal((await waiting).length, 1)
   }
