@@ -91,7 +91,7 @@ export interface RecordPort {
   sessionEnd(session: Session, reason: string): Position
   /** Everything up to here is as durable as configured: `write(2)` has returned, or `fdatasync` has. */
   readonly durable: Position
-  /** Calls back once all that was appended so far is durable, or with the error that prevents it. In order. */
+  /** Calls back, perhaps at once, when all that was appended so far is durable, or with the error that prevents it. In order. */
   whenDurable(done: (error: Error | null) => void): void
 }
 

@@ -16,6 +16,8 @@ import { Lock } from './lock.ts'
 import { type Recovered, recover } from './recovery.ts'
 import { type Mark, SLAB_SIZE, Store } from './store.ts'
 
+/** Commands that run when whoever waits is alone: its own. */
+const ALONE = 1
 /** What nobody waits for (outcomes, ends) is written with the next decision, or this many milliseconds later. */
 const IDLE_FLUSH_MS = 5
 /** How often a journal that failed is tried again, and its lock looked at. */
@@ -84,6 +86,8 @@ export class Journal implements RecordPort {
   #count = 0
   #waiters: Waiter[] = []
   #scheduled = false
+  /** Permitted, and without an outcome yet. Only a hint of how many others will soon have something to write. */
+  #running = 0
   #ticking = false
   #syncing = false
   #synced: Mark
@@ -155,10 +159,12 @@ export class Journal implements RecordPort {
 
   decision(event: DecisionEvent): Position {
     this.#admit(this.#reserve)
+    if (event.refusal === null) this.#running++
     return this.#append(this.#encoding.decision(this.#store.slab, this.#end, this.#next, event))
   }
 
   outcome(event: OutcomeEvent): Position {
+    this.#running--
     if (!this.#admits(0)) return this.#lose()
     return this.#append(this.#encoding.outcome(this.#store.slab, this.#end, this.#next, event))
   }
@@ -171,7 +177,9 @@ export class Journal implements RecordPort {
   whenDurable(done: (error: Error | null) => void): void {
     const position = this.#next - 1
     this.#waiters.push({ position, done, error: position > this.#durable ? this.#failure : null })
-    this.#schedule()
+    // A turn of the event loop costs more than the write that it could share, unless others have something to write too.
+    if (this.#running <= ALONE && !this.#scheduled) this.#endTurn()
+    else this.#schedule()
   }
 
   /** Everything up to here is where it is shipped to, and remembered to be: its segments may be removed. */
