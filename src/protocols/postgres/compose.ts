@@ -1,6 +1,7 @@
 /** Statements that run another statement by its name: EXECUTE, FETCH, EXPLAIN EXECUTE. They do what that one does. */
 import type { Shape } from '../../gate/command.ts'
 import type { Json, JsonObject } from '../../gate/json.ts'
+import type { FunctionEntry } from './catalogue.ts'
 import type { Statement } from './statement.ts'
 
 /** The effects from the most to the least powerful, as in rego/schemas/postgres.json; `action` is the first present. */
@@ -52,6 +53,27 @@ export function innerOf(statement: Statement): Statement | undefined {
 
 const inners = new WeakMap<Statement, Statement>()
 const mystified = new WeakMap<Statement, Statement>()
+
+const called = new WeakMap<Statement, Map<string, Statement>>()
+
+/** `outer` as it is when it also calls these functions. The same always give the same object. */
+export function calling(outer: Statement, functions: readonly FunctionEntry[]): Statement {
+  let byCalls = called.get(outer)
+  if (byCalls === undefined) called.set(outer, (byCalls = new Map()))
+  const facts = functions.map(({ schema, name, class: its }) => ({ schema, name, class: its }))
+  const key = JSON.stringify(facts)
+  let statement = byCalls.get(key)
+  if (statement === undefined) {
+    const detail = Object.freeze({
+      ...outer.shape.detail,
+      functions: union(outer.shape.detail['functions'], facts),
+      readsOnly: false,
+    })
+    statement = Object.freeze({ ...outer, shape: Object.freeze({ ...outer.shape, detail }), readsOnly: false })
+    byCalls.set(key, statement)
+  }
+  return statement
+}
 
 /** `outer` when nobody here knows what it runs, such as a cursor that a function opened. */
 export function mystify(outer: Statement): Statement {

@@ -12,12 +12,11 @@ import type { JsonObject } from '../../../gate/json.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import {
   type Bind,
-  type Close,
   decodeBind,
+  decodeClose,
+  decodeDescribe,
   decodeExecute,
-  decodeFrontend,
   decodeParse,
-  type Describe,
   encodeExecute,
   formatOf,
 } from '../messages.ts'
@@ -38,8 +37,9 @@ import {
 } from '../origination.ts'
 import type { Analysis, Statement } from '../statement.ts'
 import { Execution, type Portal, type Prepared } from './execution.ts'
-import { isChecked } from './obligations.ts'
-import { type NameChanges, newPortal, type Refused, refused, type Relay } from './relay.ts'
+import type { MaskPlan } from '../masking.ts'
+import { CLEAR, isChecked } from './obligations.ts'
+import { newPortal, NO_CHANGES, type Refused, refused, type Relay } from './relay.ts'
 
 const HEADER = 5
 
@@ -105,7 +105,7 @@ export class ExtendedQuery {
   }
 
   describe(buffer: Buffer, start: number, end: number): void | Promise<void> {
-    const { of, target } = decodeFrontend(buffer, start, end) as Describe
+    const { of, target } = decodeDescribe(buffer, start + HEADER, end)
     const held = this.#held
     if (held !== null && of === 'portal' && held.portal.name === target && held.describe === null) {
       held.describe = buffer.subarray(start, end)
@@ -146,7 +146,7 @@ export class ExtendedQuery {
     if (waits !== undefined) return waits.then(() => this.close(buffer, start, end))
     const relay = this.#relay
     if (relay.skipping) return
-    const { of, target } = decodeFrontend(buffer, start, end) as Close
+    const { of, target } = decodeClose(buffer, start + HEADER, end)
     const settling = (of === 'statement' ? relay.statements : relay.portals).settling(target)
     if (settling !== undefined) return relay.sent(settling).then(() => this.close(buffer, start, end))
     // Closing what does not exist succeeds: a name that nothing has does as well as the agent's.
@@ -211,7 +211,7 @@ export class ExtendedQuery {
       const because = refusal('session.limit', 'the session holds too many prepared statements', 'DEALLOCATE some')
       return refuse(refused(relay.refuse(parse.text, because)))
     }
-    const own = analysis.statements[0] ?? null
+    const own = relay.typed(analysis.statements[0] ?? null, parse.types)
     const { revision } = relay.analyses.catalogue()
     const prepared: Prepared = { name: parse.name, text: parse.text, statement: own, revision, types: parse.types }
     if (own === null) return this.#parseNothing(prepared, refuse)
@@ -339,8 +339,8 @@ export class ExtendedQuery {
     const { permit } = verdict
     request.permit = permit
     const { statement, portal, bound: held } = request
-    const names: NameChanges = request.executes ? relay.changeNames(statement) : { statements: [], portals: [] }
-    const plan = relay.obligations.plan(statement, permit.decisions[0] as Decision)
+    const names = request.executes ? relay.changeNames(statement) : NO_CHANGES
+    const { plan } = request
     const execution = new Execution({ permit, index: 0, statement, plan, portal, ...names })
     if (held !== null) {
       const version = relay.portals.define(portal.name, portal)
@@ -417,6 +417,8 @@ class RunRequest implements Request {
   permit: Permit | null = null
   readonly #relay: Relay
   readonly #execute: { readonly bytes: Buffer; readonly maxRows: number } | null
+  /** How the masks of the decision are kept. */
+  plan: MaskPlan = CLEAR
   #decision: Decision | null = null
 
   constructor(
@@ -446,7 +448,7 @@ class RunRequest implements Request {
   get describes(): boolean {
     if (this.bound !== null && this.bound.describe !== null) return true
     if (this.#decision === null || this.portal.described) return false
-    return this.executes && isChecked(this.#relay.obligations.plan(this.statement, this.#decision))
+    return this.executes && isChecked(this.plan)
   }
 
   get signal(): AbortSignal {
@@ -458,8 +460,10 @@ class RunRequest implements Request {
   }
 
   honour(_command: Command, decision: Decision): Refusal | null {
+    const { obligations } = this.#relay
     this.#decision = decision
-    return this.#relay.obligations.honour(this.statement, decision, true, this.portal.values)
+    this.plan = obligations.plan(this.statement, decision)
+    return obligations.honour(this.statement, decision, true, this.portal.values)
   }
 
   /** What goes upstream follows from the decision: a Describe to check masks by, a bound on the rows. */
@@ -496,10 +500,10 @@ const MOST_ROWS = 0x7ffffffe
 
 /** Frames that already lie one behind the other are not copied. */
 function joined(parts: readonly Buffer[]): Buffer {
-  const [first, ...rest] = parts
+  const first = parts[0]
   if (first === undefined) return Buffer.alloc(0)
-  let end = first.byteOffset + first.length
-  for (const part of rest) {
+  let end = first.byteOffset
+  for (const part of parts) {
     if (part.buffer !== first.buffer || part.byteOffset !== end) return Buffer.concat(parts)
     end += part.length
   }

@@ -8,7 +8,7 @@ import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
 import type { PostgresTargetConfig } from '../../../config/schema.ts'
 import type { Catalogue } from '../catalogue.ts'
-import { compose, mystify } from '../compose.ts'
+import { calling, compose, mystify } from '../compose.ts'
 import { encodeNoticeResponse, errorFields, type TransactionStatus } from '../messages.ts'
 import { Names, type Version } from '../names.ts'
 import { newToken, type Origination, type Token } from '../origination.ts'
@@ -66,7 +66,7 @@ export interface NameChanges {
   readonly statements: readonly Version<Prepared>[]
   readonly portals: readonly Version<Portal>[]
 }
-const NO_CHANGES: NameChanges = Object.freeze({ statements: NO_STATEMENTS, portals: NO_PORTALS })
+export const NO_CHANGES: NameChanges = Object.freeze({ statements: NO_STATEMENTS, portals: NO_PORTALS })
 
 /** The detail of a text that was never understood: nothing is known of what it would do. */
 const UNJUDGED: JsonObject = Object.freeze({
@@ -340,12 +340,24 @@ export class Relay {
   current(prepared: Prepared | undefined): Statement | null | undefined {
     if (prepared === undefined) return undefined
     const { revision } = this.analyses.catalogue()
-    if (prepared.revision === revision || prepared.text === null) return prepared.statement
-    const analysis = this.analyses.of(prepared.text)
+    if (prepared.revision === revision) return prepared.statement
+    // The text of what SQL has prepared is that of its PREPARE.
+    const analysis = this.analyses.of(prepared.text ?? prepared.statement?.shape.text ?? '')
     if (analysis instanceof Promise || analysis.kind !== 'statements') return undefined
-    prepared.statement = analysis.statements[0] ?? null
+    const own = analysis.statements[0] ?? null
+    const inner = own !== null && prepared.text === null ? innerOfPrepare(own) : own
+    if (inner === undefined) return undefined
+    prepared.statement = this.typed(inner, prepared.types)
     prepared.revision = revision
     return prepared.statement
+  }
+
+  /** The statement with what its parameters call when they become values of the types that are said to be theirs. */
+  typed(statement: Statement | null, types: readonly number[]): Statement | null {
+    if (statement === null || types.length === 0) return statement
+    const catalogue = this.analyses.catalogue()
+    const calls = types.flatMap((type) => catalogue.typeCalls?.(type) ?? [])
+    return calls.length === 0 ? statement : calling(statement, calls)
   }
 
   /** What running the statement does to the names, from now on. */
@@ -468,6 +480,10 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** SQL knows nothing of the unnamed statement: not even all of them are this one. */
 const named = ({ name }: Prepared): boolean => name !== ''
 
+function innerOfPrepare({ role }: Statement): Statement | undefined {
+  return role.is === 'prepare' ? role.statement : undefined
+}
+
 const SCHEMA_EFFECTS: ReadonlySet<unknown> = new Set(['ddl', 'procedural', 'unknown'])
 
 function changesSchema({ shape }: Statement): boolean {
@@ -478,5 +494,5 @@ function changesSchema({ shape }: Statement): boolean {
 export function newPortal(
   of: Pick<Portal, 'name' | 'prepared' | 'statement' | 'parameters' | 'values' | 'hold'>,
 ): Portal {
-  return { ...of, confirmed: false, described: false, fields: null, rows: 0 }
+  return { ...of, confirmed: false, described: false, description: null, rows: 0 }
 }
