@@ -3,6 +3,8 @@ import type { Logger } from 'pino'
 import { refusal } from '../../gate/refusal.ts'
 import type { Catalogue } from './catalogue.ts'
 import { CatalogueLoader } from './catalogue/loader.ts'
+import type { MaskMethods } from '../../mask/method.ts'
+import { Obligations } from './relay/obligations.ts'
 import type { Analyses } from './relay/relay.ts'
 import { AnalysisCache } from './sql/cache.ts'
 import type { ParseLimits } from './sql/limits.ts'
@@ -24,10 +26,13 @@ export interface DatabaseOptions {
   readonly refresh: number
   readonly limits: ParseLimits
   readonly thread: ParsingThread
+  readonly masks: MaskMethods
   readonly log: Logger
 }
 
 export class Database implements Analyses {
+  /** One for all sessions: plans are the same for all. */
+  readonly obligations: Obligations
   readonly #options: DatabaseOptions
   readonly #cache: AnalysisCache
   readonly #loader: CatalogueLoader
@@ -45,6 +50,7 @@ export class Database implements Analyses {
     this.#options = options
     this.#cache = new AnalysisCache(options.limits, options.thread)
     this.#loader = new CatalogueLoader(options.searchPath)
+    this.obligations = new Obligations(() => this.catalogue(), options.masks)
   }
 
   /** A session begins; its statements can be analysed when this has resolved. Rejects when the catalogue cannot be read. */

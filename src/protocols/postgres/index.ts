@@ -21,7 +21,6 @@ async function prepare(config: PostgresTargetConfig, wiring: Wiring): Promise<Ta
     wiring,
     side: await prepareAgentSide(config, wiring),
     keys: new CancelKeys(),
-    masks: wiring.masks,
     database: (agent) => {
       const { user, passwordFile } = credentialOf(config, agent.user)
       // Which schemas of the search path a role may use differs from role to role.
@@ -49,7 +48,15 @@ async function prepare(config: PostgresTargetConfig, wiring: Wiring): Promise<Ta
         limits: CATALOGUE_LIMITS,
       })
     const { searchPath, catalogue, limits } = config
-    return new Database({ connect, searchPath, refresh: catalogue.refresh, limits, thread, log: wiring.log })
+    return new Database({
+      connect,
+      searchPath,
+      refresh: catalogue.refresh,
+      limits,
+      thread,
+      masks: wiring.masks,
+      log: wiring.log,
+    })
   }
 
   return {

@@ -3,12 +3,10 @@ import type { Logger } from 'pino'
 import type { PostgresTargetConfig } from '../../config/schema.ts'
 import { context } from '../../gate/session.ts'
 import type { Connection } from '../../net/connection.ts'
-import type { MaskMethods } from '../../mask/method.ts'
 import type { Wiring } from '../protocol.ts'
 import { Conversation } from './conversation.ts'
 import type { Database } from './databases.ts'
 import { ConnectionRefused } from './connection-refused.ts'
-import { Obligations } from './relay/obligations.ts'
 import { acceptAgent, type AcceptedSession, type AgentSide, dismiss, welcome } from './startup.ts'
 import { cancelUpstream, connectUpstream, pinnedSettings, type Upstream } from './upstream.ts'
 import type { CancelKeys } from './upstream/cancel-keys.ts'
@@ -19,7 +17,6 @@ export interface Shared {
   readonly wiring: Wiring
   readonly side: AgentSide
   readonly keys: CancelKeys
-  readonly masks: MaskMethods
   database(agent: { readonly database: string; readonly user: string }): Database
 }
 
@@ -56,7 +53,7 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
       attributes(connection, agent),
     )
     const of = { session, database, log: log.child({ session: session.id }) }
-    const conversation = await converse(connection, agent, upstream, shared, of)
+    const conversation = await converse(connection, agent, upstream, of)
     await conversation.closed
   } catch (error) {
     const refused = error instanceof ConnectionRefused ? error : unavailable(error)
@@ -72,7 +69,6 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
     from: Connection,
     { handshake, leg, reader, protocol }: AcceptedSession,
     to: Upstream,
-    { masks }: Shared,
     of: { session: ReturnType<typeof wiring.gate.open>; database: Database; log: Logger },
   ): Promise<Conversation> {
     const cancel = () =>
@@ -85,7 +81,7 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
         log: of.log,
         limits: config.limits,
         analyses: of.database,
-        obligations: new Obligations(() => of.database.catalogue(), masks),
+        obligations: of.database.obligations,
         pinned: pinnedSettings(config.searchPath),
         signal: from.signal,
       },

@@ -88,9 +88,9 @@ const DECODERS = new Map<number, (bytes: Buffer, start: number, end: number) => 
   [FRONTEND.Query, decodeQuery],
   [FRONTEND.Parse, decodeParse],
   [FRONTEND.Bind, decodeBind],
-  [FRONTEND.Describe, (bytes, start, end) => ({ name: 'Describe', ...decodeTarget('Describe', bytes, start, end) })],
+  [FRONTEND.Describe, decodeDescribe],
   [FRONTEND.Execute, decodeExecute],
-  [FRONTEND.Close, (bytes, start, end) => ({ name: 'Close', ...decodeTarget('Close', bytes, start, end) })],
+  [FRONTEND.Close, decodeClose],
   [FRONTEND.CopyData, (bytes, start, end) => ({ name: 'CopyData', data: bytes.subarray(start, end) })],
   [FRONTEND.CopyFail, decodeCopyFail],
   [FRONTEND.FunctionCall, decodeFunctionCall],
@@ -143,13 +143,27 @@ export function decodeExecute(bytes: Buffer, start: number, end: number): Execut
   return { name: 'Execute', portal, maxRows }
 }
 
-function decodeTarget(name: string, bytes: Buffer, start: number, end: number) {
-  const body = new BodyReader(name, bytes, start, end)
-  const kind = body.uint8('the kind')
-  if (kind !== 0x53 && kind !== 0x50) throw body.violation(`the kind ${kind} is neither S nor P`)
+export function decodeDescribe(bytes: Buffer, start: number, end: number): Describe {
+  const body = new BodyReader('Describe', bytes, start, end)
+  const of = kindOf(body)
   const target = body.string('the name')
   body.end()
-  return { of: kind === 0x53 ? 'statement' : 'portal', target } as const
+  return { name: 'Describe', of, target }
+}
+
+export function decodeClose(bytes: Buffer, start: number, end: number): Close {
+  const body = new BodyReader('Close', bytes, start, end)
+  const of = kindOf(body)
+  const target = body.string('the name')
+  body.end()
+  return { name: 'Close', of, target }
+}
+
+function kindOf(body: BodyReader): 'statement' | 'portal' {
+  const kind = body.uint8('the kind')
+  if (kind === 0x53) return 'statement'
+  if (kind === 0x50) return 'portal'
+  throw body.violation(`the kind ${kind} is neither S nor P`)
 }
 
 function decodeCopyFail(bytes: Buffer, start: number, end: number): CopyFail {

@@ -35,7 +35,8 @@ export interface Portal {
   confirmed: boolean
   /** A Describe of it is on its way or answered, so that its columns will be known before its rows come. */
   described: boolean
-  fields: readonly FieldDescription[] | null
+  /** Its RowDescription as the server sent it; empty where it gives no rows. */
+  description: Buffer | null
   /** Rows that it has given the agent, over all its executions. */
   rows: number
 }

@@ -13,7 +13,7 @@ import {
   refuseMarker,
   type RowMasker,
 } from '../masking.ts'
-import type { FieldDescription } from '../messages.ts'
+import { decodeRowDescription } from '../messages.ts'
 import { innerOf } from '../compose.ts'
 import type { Node, Statement } from '../statement.ts'
 
@@ -30,6 +30,8 @@ export class Obligations {
   readonly #methods: MaskMethods
   readonly #compiled = new WeakMap<Decision['masks'], CompiledMasks>()
   readonly #plans = new WeakMap<object, WeakMap<CompiledMasks, MaskPlan>>()
+  /** The last description that each plan was confirmed by. */
+  readonly #confirmed = new WeakMap<MaskPlan, { readonly description: Buffer; readonly masker: RowMasker }>()
   readonly #returning = new WeakMap<Statement, boolean>()
 
   constructor(catalogue: () => Catalogue, methods: MaskMethods) {
@@ -70,9 +72,17 @@ export class Obligations {
     return plan
   }
 
-  /** Checks the server's description of a result against the plan, and makes what masks its rows. */
-  confirm(plan: MaskPlan, fields: readonly FieldDescription[]): RowMasker | Mismatch {
-    return confirm(plan, fields, this.#methods)
+  /**
+   * Checks the server's description of a result (the RowDescription frame; empty where it gives no rows) against the plan, and
+   * makes what masks its rows. The same plan and the same bytes were the same check before.
+   */
+  confirm(plan: MaskPlan, description: Buffer): RowMasker | Mismatch {
+    const known = this.#confirmed.get(plan)
+    if (known !== undefined && known.description.equals(description)) return known.masker
+    const fields = description.length === 0 ? [] : decodeRowDescription(description, 0, description.length)
+    const masker = confirm(plan, fields, this.#methods)
+    if (!('message' in masker)) this.#confirmed.set(plan, { description: Buffer.from(description), masker })
+    return masker
   }
 
   /** A statement that runs another shows what that one shows, and does what its own arguments do. */

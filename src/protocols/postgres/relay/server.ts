@@ -8,11 +8,9 @@ import {
   decodeParameterDescription,
   decodeParameterStatus,
   decodeReadyForQuery,
-  decodeRowDescription,
   encodeErrorResponse,
   encodeNoticeResponse,
   type ErrorFields,
-  type FieldDescription,
   rowsOf,
 } from '../messages.ts'
 import { FRAME, type FrameReader, NONE, PIECE, RUN } from '../framing.ts'
@@ -29,6 +27,8 @@ const LARGEST_HELD = 16 * 1024 ** 2
 
 /** SQLSTATE of what was cancelled. */
 const QUERY_CANCELED = '57014'
+
+const NO_ROWS = Buffer.alloc(0)
 
 export class ServerSide {
   readonly #relay: Relay
@@ -154,7 +154,7 @@ export class ServerSide {
 
   #noData(): void {
     const reply = this.#take('describe')
-    if (reply.portal !== null) reply.portal.fields = []
+    if (reply.portal !== null) reply.portal.description = NO_ROWS
     reply.told?.()
     if (!reply.own) this.#pass()
   }
@@ -164,20 +164,20 @@ export class ServerSide {
     const reply = this.#relay.replies.head
     if (reply?.kind === 'describe') {
       this.#relay.replies.shift()
-      if (reply.portal !== null) reply.portal.fields = decodeRowDescription(buffer, start, end)
+      if (reply.portal !== null) reply.portal.description = buffer.subarray(start, end)
       reply.told?.()
       if (!reply.own) this.#pass()
       return
     }
     const execution = this.#relay.replies.running
     if (execution === null) return this.#violation('an unexpected RowDescription')
-    if (isChecked(execution.plan)) this.#mask(execution, decodeRowDescription(buffer, start, end))
+    if (isChecked(execution.plan)) this.#mask(execution, buffer.subarray(start, end))
     if (execution.stopped === null) this.#pass()
   }
 
   /** A plan that the server's own description contradicts is a defect: nothing of the result may pass. */
-  #mask(execution: Execution, fields: readonly FieldDescription[]): void {
-    const masker = this.#relay.obligations.confirm(execution.plan, fields)
+  #mask(execution: Execution, description: Buffer): void {
+    const masker = this.#relay.obligations.confirm(execution.plan, description)
     if ('message' in masker) {
       this.#relay.log.error({ mismatch: masker.message }, 'a result was discarded')
       const message = 'the columns of the result are not those that were predicted, so that they could be masked'
@@ -237,12 +237,12 @@ export class ServerSide {
 
   #maskerOf(execution: Execution): boolean {
     if (execution.masker !== null) return true
-    const fields = execution.portal?.fields
-    if (fields === null || fields === undefined) {
+    const description = execution.portal?.description
+    if (description === null || description === undefined) {
       this.#violation('rows came before their description')
       return false
     }
-    this.#mask(execution, fields)
+    this.#mask(execution, description)
     return execution.masker !== null
   }
 
@@ -442,7 +442,7 @@ export class ServerSide {
         if (reply.portal !== null) relay.portals.revert(reply.portal)
         return
       case 'describe':
-        if (reply.portal !== null && reply.portal.fields === null) reply.portal.described = false
+        if (reply.portal !== null && reply.portal.description === null) reply.portal.described = false
         return reply.told?.()
       case 'refused':
         return relay.dropped(reply.unnamed, false)
