@@ -8,8 +8,10 @@ package sidegate.samples
 # METADATA
 # title: A PostgreSQL statement with these facts
 postgres(detail) := object.union(_input, {"command": {
+	"protocol": "postgres",
 	"action": _action(detail),
-	"detail": detail,
+	"text": "",
+	"detail": object.union(_statement, detail),
 }})
 
 # METADATA
@@ -46,27 +48,23 @@ _action(detail) := action if {
 	action := detail.effects[0]
 } else := "empty"
 
+_statement := {
+	"effects": [],
+	"relations": [],
+	"functions": [],
+	"where": null,
+	"limit": null,
+	"parameters": [],
+	"settings": [],
+	"role": null,
+	"transaction": "idle",
+	"phase": "execute",
+	"statement": {"index": 1, "of": 1},
+	"readsOnly": true,
+}
+
 _input := {
 	"version": 1,
-	"command": {
-		"protocol": "postgres",
-		"action": "empty",
-		"text": "",
-		"detail": {
-			"effects": [],
-			"relations": [],
-			"functions": [],
-			"where": null,
-			"limit": null,
-			"parameters": [],
-			"settings": [],
-			"role": null,
-			"transaction": "idle",
-			"phase": "execute",
-			"statement": {"index": 1, "of": 1},
-			"readsOnly": true,
-		},
-	},
 	"principal": {"subject": "agent", "issuer": "", "groups": [], "claims": {}, "chain": []},
 	"workload": {"namespace": "", "pod": "", "serviceAccount": "", "labels": {}},
 	"target": {"name": "orders-db", "protocol": "postgres", "host": "localhost", "port": 5432, "labels": {}},
