@@ -169,13 +169,16 @@ sets_environment(name) if {
 
 sets_environment(_) if {
 	asks_for("environment")
-	not is_string(input.command.detail.environment.name)
+	not _variable_named
 }
 
 sets_environment(_) if {
 	asks_for("exec")
 	not _assigns_nothing
 }
+
+# As a rule of its own: `not is_string(…)` would be undefined where there is no name.
+_variable_named if is_string(input.command.detail.environment.name)
 
 _assigns_nothing if {
 	is_array(input.command.detail.reasons)
