@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { combinerSources } from '../combiner.ts'
-import { isTerm, refOf, type Term, visitExpressions, visitTerms } from './ast.ts'
+import { argumentJudges, checkArguments } from './arguments.ts'
+import { refOf, type Term, visitExpressions, visitTerms } from './ast.ts'
 import type { Finding } from './findings.ts'
-import { wrongColumn, wrongRelation } from './names.ts'
 import { type Definition, finding, type Program } from './program.ts'
 import { SCHEMAS } from './sources.ts'
 
@@ -14,12 +14,12 @@ interface Schema {
   readonly additionalProperties?: boolean | Schema
   readonly items?: Schema
   readonly anyOf?: readonly Schema[]
-  readonly enum?: readonly unknown[]
 }
 
 export function checkReferences(program: Program, dataRoots: ReadonlySet<string>): Finding[] {
   const schemas = readSchemas()
   const helpers = helperNames()
+  const judges = argumentJudges()
   return program.all().flatMap((definition) => {
     const found: Finding[] = []
     visitTerms([definition.rule.head, definition.rule.body, definition.rule.else], (term) => {
@@ -34,27 +34,21 @@ export function checkReferences(program: Program, dataRoots: ReadonlySet<string>
         found.push(finding(definition, expression, 'policy.with', message, 'use it in tests only'))
       }
     })
-    return [...found, ...checkArguments(program, definition, schemas)]
+    return [...found, ...checkArguments(program, definition, judges)]
   })
 }
 
 interface Schemas {
   readonly input: Schema
   readonly details: readonly Schema[]
-  readonly effects: readonly string[]
-  readonly classes: readonly string[]
 }
 
 function readSchemas(): Schemas {
   const read = (name: string) => JSON.parse(readFileSync(join(SCHEMAS, name), 'utf8')) as Schema
   const names = readdirSync(SCHEMAS).filter((name) => name.endsWith('.json') && name !== 'input.json')
-  const { properties } = read('postgres.json')
-  const words = (schema?: Schema) => (schema?.enum ?? []).map(String)
   return {
     input: read('input.json'),
     details: names.map((name) => read(name)),
-    effects: words(properties?.['effects']?.items),
-    classes: words(properties?.['functions']?.items?.properties?.['class']),
   }
 }
 
@@ -131,55 +125,4 @@ function checkData(
   }
   if (roots.has(root)) return []
   return wrong(`nothing in the policy's folder defines data.${root}`, 'add it to a data.json, or correct the name')
-}
-
-/** The words that helpers take, where they are written out. */
-function checkArguments(program: Program, definition: Definition, { effects, classes }: Schemas): Finding[] {
-  const oneOf = (words: readonly string[]) => (word: string) =>
-    words.includes(word) ? null : `one of ${words.join(', ')}`
-  const judges: ReadonlyMap<string, (word: string) => string | null> = new Map([
-    ['reads_only', wrongRelation],
-    ['writes_only', wrongRelation],
-    ['reads_from', wrongRelation],
-    ['touches', wrongRelation],
-    ['touches_column', wrongColumn],
-    ['does', oneOf(effects)],
-    ['calls_class', oneOf(classes)],
-  ])
-  const found: Finding[] = []
-  const judgeCall = (operator: Term | undefined, operand: Term | undefined) => {
-    if (operator === undefined || operand === undefined || refOf(operator) === undefined) return
-    const [, owner, library, helper = ''] = program.resolve(definition.module, operator)
-    const judge = owner === 'sidegate' && library === 'sql' ? judges.get(helper) : undefined
-    if (judge === undefined) return
-    for (const word of words(program, definition, operand)) {
-      const wanted = judge(String(word.value))
-      if (wanted === null) continue
-      const message = `sql.${helper} does not know ${JSON.stringify(word.value)}`
-      found.push(
-        finding(definition, word.location === undefined ? operand : word, 'policy.argument', message, `give ${wanted}`),
-      )
-    }
-  }
-  visitTerms([definition.rule.head, definition.rule.body, definition.rule.else], (term) => {
-    if (term.type === 'call') judgeCall(...((term.value as readonly Term[]).slice(0, 2) as [Term, Term?]))
-  })
-  visitExpressions([definition.rule.head, definition.rule.body, definition.rule.else], ({ terms }) => {
-    if (Array.isArray(terms)) judgeCall(...((terms as readonly Term[]).slice(0, 2) as [Term, Term?]))
-  })
-  return found
-}
-
-/** The texts of a literal, or of the literal that a rule stands for. */
-function words(program: Program, { module }: Definition, term: Term): readonly Term[] {
-  if (term.type === 'string') return [term]
-  if (term.type === 'set' || term.type === 'array') {
-    return (term.value as readonly unknown[]).filter((each) => isTerm(each)).filter((each) => each.type === 'string')
-  }
-  const name = program.resolve(module, term).slice(1).join('.')
-  return (program.definitions.get(name) ?? []).flatMap(({ module: owner, rule }) =>
-    rule.head.value === undefined || rule.head.value.type === 'var'
-      ? []
-      : words(program, { module: owner, rule }, rule.head.value),
-  )
 }

@@ -1,6 +1,6 @@
 /** `allow … if not sql.writes` would be true of every SSH command. */
 import t from 'tap'
-import { brief, check, HEADER } from './fixture.ts'
+import { brief, check, HEADER, SSH_HEADER } from './fixture.ts'
 
 const unbound = async (body: string, more = '') =>
   brief(await check(`${HEADER}allow contains {"code": "x"} if {\n\t${body}\n}\n${more}`)).includes('5:policy.unbound')
@@ -32,6 +32,17 @@ t.test('an allow that demands a helper, or names its protocol, is bound', async 
     '"postgres" == input.command.protocol\n\tnot sql.writes',
   ]) {
     t.notOk(await unbound(body), body)
+  }
+})
+
+t.test('an allow that demands a helper of SSH is bound, and one that only denies it is not', async (t) => {
+  const unboundSsh = async (body: string) =>
+    brief(await check(`${SSH_HEADER}allow contains {"code": "x"} if {\n\t${body}\n}\n`)).includes('5:policy.unbound')
+  for (const body of ['ssh.is_literal', 'ssh.only_runs({"ls"})', 'ssh.housekeeping\n\tnot ssh.opens_shell']) {
+    t.notOk(await unboundSsh(body), body)
+  }
+  for (const body of ['not ssh.opens_shell', 'not ssh.runs("rm")', 'ssh.sftp_writes == false']) {
+    t.ok(await unboundSsh(body), body)
   }
 })
 

@@ -15,4 +15,6 @@ export async function check(rules: string, others: Readonly<Record<string, strin
 export const brief = (findings: readonly Finding[]): readonly string[] =>
   findings.map(({ file, line, code }) => `${file === 'p.rego' ? '' : `${file}:`}${line}:${code}`)
 
+export const SSH_HEADER = 'package policy.p\n\nimport data.sidegate.ssh\n\n'
+
 export const HEADER = 'package policy.p\n\nimport data.sidegate.sql\n\n'

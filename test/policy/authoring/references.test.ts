@@ -1,5 +1,5 @@
 import t from 'tap'
-import { brief, check, HEADER } from './fixture.ts'
+import { brief, check, HEADER, SSH_HEADER } from './fixture.ts'
 
 const found = async (body: string, files: Readonly<Record<string, string>> = {}) =>
   brief(await check(`${HEADER}allow contains {"code": "x"} if {\n\tsql.reads\n\t${body}\n}\n`, files)).filter(
@@ -54,6 +54,47 @@ t.test('words that helpers do not know are errors', async (t) => {
   ]) {
     t.strictSame(await found(call), ['7:policy.argument'], call)
   }
+})
+
+const foundInSsh = async (call: string) =>
+  brief(await check(`${SSH_HEADER}deny contains {"code": "x"} if ${call}\n`)).filter((each) => !each.includes(':opa.'))
+
+t.test('words that helpers of SSH do not know are errors, since they would never be true', async (t) => {
+  for (const call of [
+    'ssh.asks_for("exce")',
+    'ssh.asks_only_for({"pty", "tun"})',
+    'ssh.shell_is("gated")',
+    'ssh.transfers("push")',
+    'ssh.reads_under({"srv/data"})',
+    'ssh.writes_under({"/srv/../etc"})',
+    'ssh.links_under({"/srv//data"})',
+    'ssh.sftp_touches({"~/.ssh"})',
+    'ssh.uploads_under({"/srv/."})',
+    'ssh.downloads_under({""})',
+    'ssh.forwards_to({"db.internal"})',
+    'ssh.forwards_to({"::1:80"})',
+    'ssh.forwards_to({"run/x.sock"})',
+    'ssh.forwards_to({"/run/../x.sock"})',
+    'ssh.forwards_to({"db.internal:http"})',
+  ]) {
+    t.strictSame(await foundInSsh(call), ['5:policy.argument'], call)
+  }
+  for (const call of [
+    'ssh.asks_for("agent-forward")',
+    'ssh.shell_is("line-gated")',
+    'ssh.transfers("upload")',
+    'ssh.reads_under({"/", "/srv/data", "/srv/data/", "/srv/..data", "/srv/.ssh"})',
+    'ssh.forwards_to({"db.internal:5432", "10.0.0.1:80", "[::1]:80", "/run/app.sock"})',
+    'ssh.runs("rm")',
+  ]) {
+    t.strictSame(await foundInSsh(call), [], call)
+  }
+})
+
+t.test('paths of every protocol are known, and those of none are errors', async (t) => {
+  t.strictSame(await foundInSsh('input.command.detail.destination.host == "a"'), [])
+  t.strictSame(await foundInSsh('input.command.detail.commands[_].argv[_] == "a"'), [])
+  t.strictSame(await foundInSsh('input.command.detail.destination.hostname == "a"'), ['5:policy.input'])
 })
 
 t.test('a builtin that can fail is refused in favour of its total form', async (t) => {
