@@ -1,0 +1,53 @@
+/** What programs are known to run. Of one that is not known, its words say all that policy can know. */
+import type { Word, Words } from '../facts.ts'
+import { transferOfCommand } from '../transfers.ts'
+import { BUILTINS } from './builtins.ts'
+import { ESCAPES } from './escapes.ts'
+import { FANOUT } from './fanout.ts'
+import { git } from './git.ts'
+import { hiding, nothing, type Hidden, type Program } from './hidden.ts'
+import { INTERPRETERS } from './interpreters.ts'
+import { LANGUAGES } from './languages.ts'
+import { SHELLS } from './shells.ts'
+import { USERS } from './users.ts'
+import { WRAPPERS } from './wrappers.ts'
+
+export type { Hidden } from './hidden.ts'
+
+/** Later entries win. */
+const PROGRAMS: ReadonlyMap<string, Program> = new Map([
+  ...ESCAPES,
+  ...INTERPRETERS,
+  ...LANGUAGES,
+  ...SHELLS,
+  ...FANOUT,
+  ...USERS,
+  ...WRAPPERS,
+  ['git', git] as const,
+])
+const BUILTIN: ReadonlyMap<string, Program> = new Map(BUILTINS)
+
+/** The dynamic linker runs the program that it is given. */
+const LINKER = /^ld(-[\w.-]+)?\.so(\.\d+)?$|^ld-linux/
+/** `python3.11`, `bash-5.2`, `lua54`. */
+const VERSION = /[-.]?\d[\d.]*[a-z]?$/
+/** `vim.tiny`, `nc.openbsd`, `python3-dbg`. */
+const VARIANT = /[-.\d].*$/s
+
+/**
+ * @param words the command, name first
+ * @param input what it reads where the line says so word for word; undefined: what it inherits
+ */
+export function hiddenCommands(words: Words, input: Word | undefined): Hidden {
+  const [path] = words
+  if (path === null || path === undefined) return hiding('', 'words')
+  const builtin = BUILTIN.get(path)
+  if (builtin !== undefined) return builtin(words, { name: path, input })
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  // The server's side of a copy says all in its words.
+  if (transferOfCommand(words) !== null) return nothing(name)
+  const program = PROGRAMS.get(name) ?? PROGRAMS.get(name.replace(VERSION, ''))
+  if (program !== undefined) return program(words, { name, input })
+  if (LINKER.test(name) || PROGRAMS.has(name.replace(VARIANT, ''))) return hiding(name, 'escape')
+  return nothing(name)
+}
