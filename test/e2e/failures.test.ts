@@ -23,6 +23,8 @@ deny contains {"code": "demanding.no", "message": "not this", "remedy": "that"} 
 approve contains {"code": "demanding.schema", "groups": ["dba"], "wait": "1m"} if sql.changes_schema
 
 mask contains {"column": "public.people.ssn", "with": "redact"}
+
+limit contains {"rows": input.command.detail.statement.index - 5} if input.command.text == "SELECT 'malformed'"
 `,
 })
 
@@ -149,6 +151,7 @@ t.test('observing passes over what policy itself denies, and over nothing else',
   t.match(shown(await agent.query('CREATE TABLE t (a int)')), /C\(CREATE TABLE\)/)
   t.notMatch(shown(await agent.query('SELECT id, ssn FROM people')), /078/, 'masks hold')
   t.equal(await refusal(agent, 'SELECT upper(ssn) FROM people'), 'ERROR 42501 obligation.unsupported')
+  t.equal(await refusal(agent, "SELECT 'malformed'"), 'ERROR 42501 policy.invalid-decision')
   t.equal(await refusal(agent, 'SELEC 1'), 'ERROR 42601 command.unparsable')
   await until(async () => (await at.records()).filter(({ type }) => type === 'outcome').length === 3)
   const found = (await at.records()).flatMap((record) =>
