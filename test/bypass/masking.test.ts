@@ -159,6 +159,7 @@ const FORMS = [
   'SELECT ssn FROM customers FOR UPDATE',
   'SELECT DISTINCT name FROM customers',
   "SELECT pg_get_viewdef('everyone')",
+  '!LISTEN c',
 ]
 
 /** How a value could be found out without being shown. */

@@ -59,6 +59,8 @@ export interface Relation {
   readonly showing?: readonly FunctionEntry[]
   /** Functions that run when its rows are written, none of them pure: of defaults, checks, indexes, types. None where absent. */
   readonly writing?: readonly FunctionEntry[]
+  /** Checks of its columns' types: whatever makes another value of such a type runs them. None where absent. */
+  readonly checking?: readonly FunctionEntry[]
   /** Present for relations of the system's own schemas, and for views that show theirs when these are not open. */
   readonly system?: SystemClass
 }
@@ -92,6 +94,8 @@ export interface Catalogue {
   operators(schema: string | null, name: string): readonly FunctionEntry[]
   /** The OID of a type; undefined when unknown. */
   type(schema: string | null, name: string): number | undefined
-  /** Functions of users that run when something becomes a value of that type: checks of domains, casts to it. */
-  typeCalls?(type: number): readonly FunctionEntry[]
+  /** Functions that run when a value of that type is read from its text: the checks of domains that it is made of. */
+  typeChecks?(type: number): readonly FunctionEntry[]
+  /** Functions of users that another value may become one of that type by. */
+  typeCasts?(type: number): readonly FunctionEntry[]
 }

@@ -7,8 +7,10 @@ export interface Calls {
   /** By relation. */
   readonly showing: ReadonlyMap<number, readonly FunctionEntry[]>
   readonly writing: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly checking: ReadonlyMap<number, readonly FunctionEntry[]>
   /** By type. */
-  readonly types: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly typeChecks: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly typeCasts: ReadonlyMap<number, readonly FunctionEntry[]>
 }
 
 interface CallRows {
@@ -22,7 +24,7 @@ const OWN_KEY = 'nextval'
 export function callsOf(rows: CallRows, functions: readonly FunctionEntry[], builtins: Builtins): Calls {
   const byOid = new Map(functions.map((entry) => [entry.oid, entry]))
   const entryOf = (oid: number) => byOid.get(oid) ?? builtins.functionsByOid.get(oid)
-  const types = typesOf(rows, entryOf)
+  const types = checksOf(rows, entryOf)
   const of = (place: string): ReadonlyMap<number, readonly FunctionEntry[]> => {
     const found = new Map<number, readonly FunctionEntry[]>()
     for (const [owner, entries] of placed(rows.calls, place, entryOf, types)) {
@@ -31,11 +33,17 @@ export function callsOf(rows: CallRows, functions: readonly FunctionEntry[], bui
     }
     return found
   }
-  return { showing: of('shows'), writing: of('writes'), types }
+  return {
+    showing: of('shows'),
+    writing: of('writes'),
+    checking: of('checks'),
+    typeChecks: types,
+    typeCasts: of('cast'),
+  }
 }
 
-/** A type calls what the types call that its values are made of. */
-function typesOf({ calls, typeParts }: CallRows, entryOf: EntryOf): ReadonlyMap<number, readonly FunctionEntry[]> {
+/** A type checks what the types check that its values are made of. */
+function checksOf({ calls, typeParts }: CallRows, entryOf: EntryOf): ReadonlyMap<number, readonly FunctionEntry[]> {
   const own = placed(calls, 'type', entryOf, new Map())
   const parts = closure(pairs(typeParts, 0, 1))
   const all = new Map<number, readonly FunctionEntry[]>()

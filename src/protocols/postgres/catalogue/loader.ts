@@ -101,6 +101,7 @@ function snapshotOf(rows: Record<Part, Rows>, path: string, version: string): Sn
     functions,
     operators: operatorsOf(rows.operators, functions, builtins),
     types: typesOf(rows.types),
-    typeCalls: calls.types,
+    typeChecks: calls.typeChecks,
+    typeCasts: calls.typeCasts,
   })
 }

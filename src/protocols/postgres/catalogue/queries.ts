@@ -105,7 +105,7 @@ export const TOASTS = `
 const CALLED = `':(funcid|opfuncid|aggfnoid|winfnoid|resulttype) ([1-9][0-9]*)', 'g'`
 const USERS = `>= ${FIRST_USER_OID}`
 
-/** What runs unseen: `shows`, `writes` or `type`; the relation or type; whether it is a function or a type; its OID. */
+/** What runs unseen: `shows`, `writes`, `checks`, `type` or `cast`; the relation or type; whether it is a function or a type; its OID. */
 export const CALLS = `
   SELECT DISTINCT e.place, e.owner, m.found[1] = 'resulttype', m.found[2]
     FROM (
@@ -119,8 +119,8 @@ export const CALLS = `
       UNION ALL SELECT 'writes', indrelid, concat(indexprs::text, indpred::text) FROM pg_catalog.pg_index
       UNION ALL SELECT 'writes', partrelid, partexprs::text FROM pg_catalog.pg_partitioned_table
       UNION ALL SELECT 'type', contypid, conbin::text FROM pg_catalog.pg_constraint WHERE contypid <> 0
-      UNION ALL SELECT 'type', casttarget, concat(':funcid ', castfunc::text) FROM pg_catalog.pg_cast WHERE castfunc ${USERS}
-      UNION ALL SELECT 'writes', attrelid, concat(':resulttype ', atttypid::text)
+      UNION ALL SELECT 'cast', casttarget, concat(':funcid ', castfunc::text) FROM pg_catalog.pg_cast WHERE castfunc ${USERS}
+      UNION ALL SELECT 'checks', attrelid, concat(':resulttype ', atttypid::text)
         FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND atttypid ${USERS}
     ) AS e (place, owner, text), pg_catalog.regexp_matches(e.text, ${CALLED}) AS m (found)
    WHERE e.owner ${USERS} AND (m.found[1] <> 'resulttype' OR m.found[2]::oid ${USERS})

@@ -50,7 +50,8 @@ export function relationsOf(rows: RelationRows, builtins: Builtins, calls: Calls
     const kind = KINDS.get(relkind ?? '') ?? 'table'
     const system = shown.get(oid)
     const showing = [oid, ...(reads.get(oid) ?? [])].flatMap((each) => calls.showing.get(each) ?? [])
-    const writing = calls.writing.get(oid)
+    const checking = calls.checking.get(oid)
+    const writing = [...(calls.writing.get(oid) ?? []), ...(checking ?? [])]
     return Object.freeze({
       oid,
       schema: schema ?? '',
@@ -64,7 +65,8 @@ export function relationsOf(rows: RelationRows, builtins: Builtins, calls: Calls
       triggers: triggered.has(oid),
       ...(cascades.has(oid) ? { cascades: cascades.get(oid) ?? [] } : {}),
       ...(showing.length === 0 ? {} : { showing: Object.freeze(showing) }),
-      ...(writing === undefined ? {} : { writing }),
+      ...(writing.length === 0 ? {} : { writing: Object.freeze(writing) }),
+      ...(checking === undefined ? {} : { checking }),
       ...(system === undefined ? {} : { system }),
     })
   })

@@ -13,7 +13,8 @@ export interface SnapshotParts {
   readonly operators: readonly { readonly schema: string; readonly name: string; readonly function: FunctionEntry }[]
   readonly types: readonly { readonly oid: number; readonly schema: string; readonly name: string }[]
   /** By type; none where absent. */
-  readonly typeCalls?: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly typeChecks?: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly typeCasts?: ReadonlyMap<number, readonly FunctionEntry[]>
 }
 
 type BySchema<T> = ReadonlyMap<string, ReadonlyMap<string, T>>
@@ -28,7 +29,8 @@ export class Snapshot implements Catalogue {
   readonly #functions: BySchema<FunctionEntry[]>
   readonly #operators: BySchema<FunctionEntry[]>
   readonly #types: BySchema<number>
-  readonly #typeCalls: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly #typeChecks: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly #typeCasts: ReadonlyMap<number, readonly FunctionEntry[]>
 
   constructor(parts: SnapshotParts) {
     this.revision = parts.revision
@@ -40,7 +42,8 @@ export class Snapshot implements Catalogue {
     this.#functions = several(parts.functions, (entry) => entry)
     this.#operators = several(parts.operators, (operator) => operator.function)
     this.#types = single(parts.types, (type) => type.oid)
-    this.#typeCalls = parts.typeCalls ?? new Map()
+    this.#typeChecks = parts.typeChecks ?? new Map()
+    this.#typeCasts = parts.typeCasts ?? new Map()
   }
 
   relation(schema: string | null, name: string): Relation | undefined {
@@ -71,8 +74,12 @@ export class Snapshot implements Catalogue {
     return first(this.#types, this.#path(schema), name)
   }
 
-  typeCalls(type: number): readonly FunctionEntry[] {
-    return this.#typeCalls.get(type) ?? NONE
+  typeChecks(type: number): readonly FunctionEntry[] {
+    return this.#typeChecks.get(type) ?? NONE
+  }
+
+  typeCasts(type: number): readonly FunctionEntry[] {
+    return this.#typeCasts.get(type) ?? NONE
   }
 
   #path(schema: string | null): readonly string[] {

@@ -14,7 +14,7 @@ import { written } from './write.ts'
 type Manner = 'quiet' | 'scrubbed' | 'schema'
 
 const QUIET = words(
-  'VariableSetStmt VariableShowStmt DeallocateStmt ClosePortalStmt DiscardStmt ListenStmt',
+  'VariableSetStmt VariableShowStmt DeallocateStmt ClosePortalStmt DiscardStmt',
   'UnlistenStmt NotifyStmt CheckPointStmt TransactionStmt',
 )
 

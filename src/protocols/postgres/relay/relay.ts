@@ -356,7 +356,7 @@ export class Relay {
   typed(statement: Statement | null, types: readonly number[]): Statement | null {
     if (statement === null || types.length === 0) return statement
     const catalogue = this.analyses.catalogue()
-    const calls = types.flatMap((type) => catalogue.typeCalls?.(type) ?? [])
+    const calls = types.flatMap((type) => catalogue.typeChecks?.(type) ?? [])
     return calls.length === 0 ? statement : calling(statement, calls)
   }
 

@@ -1,6 +1,6 @@
 /** What expressions call and which columns they name. */
 import { call, candidates } from './functions.ts'
-import { fieldsOf, list, qualified, stringOf, strings, text, type Fields } from './nodes.ts'
+import { fieldsOf, list, qualified, stringOf, strings, struct, text, type Fields } from './nodes.ts'
 import type { Scope } from './scope.ts'
 import type { Walk } from './walk.ts'
 
@@ -148,9 +148,24 @@ export function sample(walk: Walk, fields: Fields, scope: Scope): void {
   walk.visit(fields['repeatable'], scope)
 }
 
-/** A type that is named may call functions of users: its casts, and the checks of a domain. */
+/** What becomes a value of a type may call functions of users: the checks of a domain, casts. */
 export function typeName(walk: Walk, fields: Fields): void {
-  const { schema, name } = qualified(fields['names'])
-  const type = walk.catalogue.type(schema, name)
-  for (const entry of type === undefined ? [] : (walk.catalogue.typeCalls?.(type) ?? [])) walk.facts.calledEntry(entry)
+  const type = becomes(walk, fields)
+  if (type === undefined) return
+  for (const entry of walk.catalogue.typeCasts?.(type) ?? []) walk.facts.calledEntry(entry)
+}
+
+/** A literal is read as a value of the type, and not cast to it. */
+export function typeCast(walk: Walk, fields: Fields, scope: Scope): void {
+  const literal = fieldsOf(fields['arg'], 'A_Const')
+  if (literal !== undefined && (literal['sval'] !== undefined || literal['isnull'] === true)) {
+    becomes(walk, struct(fields['typeName']) ?? {})
+  } else walk.children('TypeCast', fields, scope)
+}
+
+function becomes(walk: Walk, type: Fields): number | undefined {
+  const { schema, name } = qualified(type['names'])
+  const oid = walk.catalogue.type(schema, name)
+  if (oid !== undefined) for (const entry of walk.catalogue.typeChecks?.(oid) ?? []) walk.facts.calledEntry(entry)
+  return oid
 }

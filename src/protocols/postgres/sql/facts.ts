@@ -117,6 +117,11 @@ export class Facts {
     if (its === 'external') this.effects.add('unsafe-io')
   }
 
+  /** It calls any function. */
+  get calls(): boolean {
+    return this.#functions.size > 0
+  }
+
   calledEntry(entry: FunctionEntry): void {
     this.called(entry.schema, entry.name, entry.class)
     if (entry.kind === 'procedure') this.effects.add('procedural')

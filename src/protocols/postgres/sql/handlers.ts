@@ -9,6 +9,7 @@ import {
   sortBy,
   sqlValueFunction,
   subLink,
+  typeCast,
   typeName,
 } from './expressions.ts'
 import { call } from './functions.ts'
@@ -156,7 +157,7 @@ const OTHERS = {
   ColumnRef: columnRef,
   ParamRef: paramRef,
   A_Expr: expression,
-  TypeCast: inside('TypeCast'),
+  TypeCast: typeCast,
   CollateClause: inside('CollateClause'),
   RoleSpec: leaf,
   FuncCall: funcCall,

@@ -126,6 +126,9 @@ export class Walk {
 
   root(tree: object): void {
     this.visit(tree, EMPTY_SCOPE)
+    // A function can make a value of the type of its arguments: jsonb_populate_record(row, …), array_append(column, …).
+    if (!this.facts.calls) return
+    for (const { relation } of this.read) for (const entry of relation?.checking ?? []) this.facts.calledEntry(entry)
   }
 }
 

@@ -36,9 +36,11 @@ for (const version of POSTGRES_VERSIONS) {
     )
     const impure = operators.rows.filter(({ oid }) => functionsByOid.get(oid)?.class !== 'pure')
     t.same(impure, [], 'operators need no judgement of their own')
+    // What reads values of types that are made of others is judged by these: called by name, it takes any type.
     const casts = await client.query<{ oid: number }>(
       `SELECT castfunc::int AS oid FROM pg_cast WHERE castfunc <> 0
-        UNION SELECT unnest(ARRAY[typinput, typoutput]::oid[])::int FROM pg_type WHERE typtype <> 'p'`,
+        UNION SELECT unnest(ARRAY[typinput, typoutput]::oid[])::int FROM pg_type WHERE typtype <> 'p'
+       EXCEPT SELECT oid::int FROM pg_proc WHERE proname ~ '^(array|domain|record|range|multirange)_in$'`,
     )
     t.same(
       casts.rows.filter(({ oid }) => functionsByOid.get(oid)?.class !== 'pure'),
