@@ -6,7 +6,7 @@ import { brief, check, HEADER } from './fixture.ts'
 const READ = 'allow contains {"code": "read"} if sql.reads\n'
 
 t.test('the shipped bundles have no mistakes', async (t) => {
-  for (const name of ['starter', 'permissive']) {
+  for (const name of ['starter', 'starter-ssh', 'permissive']) {
     t.strictSame(await checkPolicy(new URL(`../../../bundles/${name}`, import.meta.url).pathname), [], name)
   }
 })

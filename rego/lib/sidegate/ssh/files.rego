@@ -28,7 +28,7 @@ writes_under(paths) if {
 # description: A link outlives the judgement of it; on a host where others change files, allow none.
 links_under(paths) if {
 	asks_only_for({"sftp"})
-	input.command.detail.operation in {"symlink", "link"}
+	_operation in {"symlink", "link"}
 	_path_under(paths)
 	_target_under(paths)
 }
@@ -65,7 +65,7 @@ pushes(repositories) if _exchanges("upload", repositories)
 # description: "`upload` is from the agent to the host. SFTP operations are seen by `sftp_writes` and `sftp_touches`."
 transfers(direction) if {
 	asks_for("exec")
-	input.command.detail.transfer.direction == direction
+	_direction == direction
 }
 
 transfers(_) if {
@@ -74,7 +74,13 @@ transfers(_) if {
 	not _transfer_known
 }
 
-_transfer_known if input.command.detail.transfer.direction in {"upload", "download"}
+_transfer_known if _direction in {"upload", "download"}
+
+# Functions take the facts from rules: the compiler's plan then shows which of them a policy reads, and decisions are
+# remembered by these alone.
+_direction := input.command.detail.transfer.direction
+
+_operation := input.command.detail.operation
 
 # METADATA
 # title: Could change files by SFTP
@@ -85,7 +91,9 @@ sftp_writes if {
 
 # METADATA
 # title: Could touch files under these paths by SFTP
-# description: Reading and looking up is touching. What the upstream host did not resolve could be anywhere.
+# description: |
+#   Reading and looking up is touching; of what is above them, only to rename it. What the upstream host did not resolve
+#   could be anywhere.
 sftp_touches(paths) if {
 	asks_for("sftp")
 	not _known_to_miss(paths)
@@ -98,32 +106,37 @@ sftp_links if {
 	not _makes_no_links
 }
 
-_makes_no_links if input.command.detail.operation in (_operations - {"symlink", "link"})
+_makes_no_links if _operation in (_operations - {"symlink", "link"})
 
 _known_not_to_write if _reading
 
-_known_not_to_write if input.command.detail.operation in _without_path
+_known_not_to_write if _operation in (_without_path | {"expand-path"})
 
-_known_to_miss(_) if input.command.detail.operation in _without_path
-
-_known_to_miss(paths) if {
-	input.command.detail.operation in ((_operations - _without_path) - _two_files)
-	_path_misses(paths)
-}
+_known_to_miss(_) if _operation in _without_path
 
 _known_to_miss(paths) if {
-	input.command.detail.operation in _two_files
-	_path_misses(paths)
-	_misses(input.command.detail.target, paths)
-	_misses(input.command.detail.targetResolved, paths)
-	not _holds_any(input.command.detail.resolved, paths)
-	not _holds_any(input.command.detail.targetResolved, paths)
+	_operation in ((_operations - _without_path) - _two_files)
+	_misses(_path, paths)
+	_misses(_resolved, paths)
 }
 
-_path_misses(paths) if {
-	_misses(input.command.detail.path, paths)
-	_misses(input.command.detail.resolved, paths)
+_known_to_miss(paths) if {
+	_operation in _two_files
+	_misses(_path, paths)
+	_misses(_resolved, paths)
+	_misses(_target, paths)
+	_misses(_target_resolved, paths)
+	not _holds_any(_resolved, paths)
+	not _holds_any(_target_resolved, paths)
 }
+
+_path := input.command.detail.path
+
+_resolved := input.command.detail.resolved
+
+_target := input.command.detail.target
+
+_target_resolved := input.command.detail.targetResolved
 
 _misses(path, paths) if {
 	_canonical(path)
@@ -138,7 +151,7 @@ _holds_any(directory, paths) if {
 
 _copies(direction) if {
 	_one_plain_command
-	input.command.detail.transfer.direction == direction
+	_direction == direction
 	input.command.detail.transfer.program in {"scp", "rsync"}
 }
 
@@ -151,7 +164,7 @@ _transfer_under(paths) if {
 
 _exchanges(direction, repositories) if {
 	_one_plain_command
-	input.command.detail.transfer.direction == direction
+	_direction == direction
 	input.command.detail.transfer.program == "git"
 	count(input.command.detail.transfer.paths) > 0
 	every repository in input.command.detail.transfer.paths {
@@ -175,24 +188,24 @@ _two_files := {"rename", "copy-data", "symlink", "link"}
 
 _operations := (((_looking | _without_path) | _changing) | _two_files) | {"open", "read", "expand-path"}
 
-_reading if input.command.detail.operation in _looking
+_reading if _operation in _looking
 
-_reading if input.command.detail.operation == "read"
+_reading if _operation == "read"
 
 _reading if {
-	input.command.detail.operation == "open"
+	_operation == "open"
 	input.command.detail.flags == ["read"]
 }
 
-_writing(_) if input.command.detail.operation in _changing
+_writing(_) if _operation in _changing
 
 _writing(paths) if {
-	input.command.detail.operation in {"rename", "copy-data"}
+	_operation in {"rename", "copy-data"}
 	_target_under(paths)
 }
 
 _writing(_) if {
-	input.command.detail.operation in {"open", "read", "close", "fstat"}
+	_operation in {"open", "read", "close", "fstat"}
 	_opened_to_write
 }
 
@@ -203,13 +216,13 @@ _opened_to_write if {
 }
 
 _path_under(paths) if {
-	_under(input.command.detail.path, paths)
-	_under(input.command.detail.resolved, paths)
+	_under(_path, paths)
+	_under(_resolved, paths)
 }
 
 _target_under(paths) if {
-	_under(input.command.detail.target, paths)
-	_under(input.command.detail.targetResolved, paths)
+	_under(_target, paths)
+	_under(_target_resolved, paths)
 }
 
 # Set-uid, set-gid and sticky are the octal digit above the nine bits.

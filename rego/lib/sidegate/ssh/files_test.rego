@@ -198,6 +198,7 @@ test_touching_a_path_is_seen_whatever_is_done if {
 	ssh.sftp_touches(keys) with input as samples.sftp_of_two("extended", "/srv/a", "/srv/b")
 	not ssh.sftp_touches(keys) with input as samples.sftp("limits", null)
 	not ssh.sftp_writes with input as samples.sftp("limits", null)
+	not ssh.sftp_writes with input as samples.sftp("expand-path", "~/x")
 }
 
 test_copies_by_scp_and_rsync_are_judged_by_path if {

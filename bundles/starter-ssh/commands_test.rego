@@ -1,0 +1,80 @@
+package policy.commands_test
+
+import data.policy.commands
+import data.sidegate.samples
+
+_codes(said) := {each.code | some each in said}
+
+_not_literal(words, reasons) := samples.ssh({"reasons": reasons, "commands": [samples.command(words)]})
+
+test_commands_that_only_look_may_be_run if {
+	every words in [
+		["uptime"], ["df", "-h"], ["ls", "-la", "/srv/app"], ["cat", "/srv/app/config.yml"],
+		["tail", "-n100", "/var/log/syslog"],
+		["tail", "-n", "100", "/var/log/syslog"], ["grep", "-rn", "error", "/var/log"], ["grep", "error"],
+		["echo", "a b", "c"],
+		["du", "-sh", "/srv/app"], ["systemctl", "--no-pager", "status", "nginx"], ["ps", "aux"], ["wc", "-l"], ["date"],
+	] {
+		_codes(commands.allow) == {"commands.look"} with input as samples.exec([words])
+		commands.deny == set() with input as samples.exec([words])
+	}
+	_codes(commands.allow) == {"commands.look"} with input as samples.exec([["ps", "aux"], ["grep", "x"], ["wc", "-l"]])
+}
+
+test_other_commands_and_other_words_of_these_are_refused if {
+	every words in [
+		["rm", "-rf", "/srv"], ["cat", "/etc/shadow"], ["cat", "/srv/../etc/shadow"], ["cat", ".ssh/id_ed25519"],
+		["tail", "--pid=1", "/var/log/a"], ["grep", "-f", "/etc/shadow", "x"], ["grep", "-r", "password"],
+		["ls", "-R", "/root"],
+		["sort", "-o", "/srv/x", "/srv/y"], ["hostname", "other"], ["date", "-s", "now"], ["systemctl", "restart", "nginx"],
+		["systemctl", "status", "nginx"], ["uniq", "/srv/a", "/srv/b"], ["/tmp/ls"], ["find", "/srv"], ["ps", "e"],
+	] {
+		_codes(commands.deny) == {"commands.unlisted"} with input as samples.exec([words])
+		commands.allow == set() with input as samples.exec([words])
+	}
+	_codes(commands.deny) == {"commands.unlisted"} with input as samples.exec([["ls"], ["rm", "x"]])
+}
+
+test_words_that_the_shell_expands_are_refused if {
+	every reason in ["glob", "parameter", "tilde", "redirect", "compound", "background"] {
+		_codes(commands.deny) == {"commands.expanded"} with input as _not_literal(["ls", "-l"], [reason])
+		commands.allow == set() with input as _not_literal(["ls", "-l"], [reason])
+	}
+}
+
+test_commands_out_of_sight_are_refused if {
+	script := object.union(samples.command(["sh", "x.sh"]), {"hides": "file"})
+	hiding := samples.ssh({"literal": true, "commands": [script]})
+	{"commands.hidden", "commands.expanded"} & _codes(commands.deny) != set() with input as hiding
+	commands.allow == set() with input as hiding
+	"commands.hidden" in _codes(commands.deny) with input as _not_literal(["ls"], ["function"])
+}
+
+test_other_users_are_refused if {
+	by_sudo := samples.ssh({"literal": true, "commands": [
+		samples.command(["sudo", "cat", "/srv/a"]),
+		object.union(samples.command(["cat", "/srv/a"]), {"nested": 1, "via": "sudo", "user": "root"}),
+	]})
+	"commands.user" in _codes(commands.deny) with input as by_sudo
+	commands.allow == set() with input as by_sudo
+}
+
+test_nothing_else_is_a_matter_of_commands if {
+	every request in [
+		samples.sftp("stat", "/etc"), samples.ssh({"kind": "shell", "mode": "recorded"}), samples.postgres({}), {},
+		samples.forward("db", 5432), samples.transfer("scp", "upload", ["/etc/x"]),
+	] {
+		commands.deny == set() with input as request
+		commands.allow == set() with input as request
+	}
+}
+
+test_every_refusal_teaches if {
+	every reason in commands.deny {
+		reason.message != ""
+		reason.remedy != ""
+	} with input as samples.exec([["rm"]])
+	some reason in commands.deny with input as samples.exec([["rm"]])
+	contains(reason.remedy, "cat, cut, date")
+	contains(reason.remedy, "/srv and /var/log")
+}
