@@ -12,9 +12,12 @@ export const INLINE_BYTES = 16 * 1024
 /** The stack of the parsing thread: holds the tree of the deepest text of 256 KiB, 128,000 operators. */
 export const WORKER_STACK_MB = 64
 
-/** How many texts one cache keeps, and the characters of all of them together. */
-export const CACHED_TEXTS = 4096
-export const CACHED_CHARACTERS = 8 * 1024 ** 2
+/**
+ * How many texts one cache keeps, and the characters of all of them together. A tree takes some thirty times its text; programs
+ * have a few hundred statements, and what is written anew each time is of no use a second time.
+ */
+export const CACHED_TEXTS = 1024
+export const CACHED_CHARACTERS = 1024 ** 2
 
 /** How many large texts may wait for the parsing thread; more are refused. */
 export const WAITING_TEXTS = 64

@@ -13,7 +13,7 @@ import type { Analysis, Statement } from '../statement.ts'
 
 /** Longer texts are rarely sent again with other numbers, and their keys would cost what parsing them costs. */
 const LONGEST_TEXT = 1024
-const MOST_TEXTS = 4096
+const MOST_TEXTS = 1024
 /**
  * Up to nine digits are always an int4. What may stand before and after them joins no number, no name, no parameter and
  * no string.
