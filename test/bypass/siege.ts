@@ -40,6 +40,7 @@ mask contains {"column": "public.events.ssn", "with": "redact"}
 
 /** The journal has everything a moment after the client has its answer. */
 const RECORDED_MS = 5_000
+const READY_MS = 20_000
 const POLL_MS = 5
 
 /** What one connection was sent and told. */
@@ -103,6 +104,10 @@ export async function besiege(
     { log: createLog('debug', { write: (line: string) => void (logged += line) }) },
   )
   t.teardown(async () => await sidecar.close())
+  // On a starved machine a bundle may be too slow to become active at once: what is refused for that proves nothing.
+  for (const since = Date.now(); !sidecar.status().ready; await sleep(POLL_MS)) {
+    if (Date.now() - since > READY_MS) throw new Error(`not ready: ${sidecar.status().notReady.join(', ')}`)
+  }
   const port = sidecar.ports.targets['bank']
   if (port === undefined) throw new Error('the sidecar does not listen')
   const watch = await watchServer(server, DATABASE)
@@ -146,6 +151,22 @@ export const WAYS = {
   ],
 } as const
 
+/** Refused statements leave a connection as it was: one serves them all, until something else happens on it. */
+const steady = new WeakMap<Siege, WireClient>()
+
+async function sendSteadily(siege: Siege, frames: readonly Buffer[]): Promise<Told> {
+  const agent = steady.get(siege) ?? (await siege.agent())
+  agent.send(...frames)
+  const answers = await agent.ready()
+  const told = shown(answers)
+  if (REFUSED.test(told)) steady.set(siege, agent)
+  else {
+    steady.delete(siege)
+    agent.close()
+  }
+  return { answers, shown: told }
+}
+
 /** Sends messages over a connection of its own, and says what came of them up to ReadyForQuery, or the end. */
 export async function send(siege: Siege, frames: readonly Buffer[], rounds = 1): Promise<Told> {
   const agent = await siege.agent()
@@ -159,10 +180,15 @@ export async function send(siege: Siege, frames: readonly Buffer[], rounds = 1):
   }
 }
 
-/** No byte that the agent got, and none in the journal, holds what was planted. */
-export function keepsSecrets(t: Test, siege: Siege, answers: readonly Answer[]): void {
+/** What of the secrets is in the bytes that the agent got. */
+function leaked(answers: readonly Answer[]): readonly string[] {
   const told = Buffer.concat(answers.map(({ raw }) => raw)).toString('latin1')
-  for (const secret of SECRETS) t.notOk(told.includes(secret), `the agent did not see ${secret}`)
+  return SECRETS.filter((secret) => told.includes(secret))
+}
+
+/** No byte that the agent got holds what was planted. */
+export function keepsSecrets(t: Test, answers: readonly Answer[]): void {
+  t.same(leaked(answers), [], 'the agent saw no secret')
 }
 
 /** The codes of the errors, as the gate gives them in DETAIL; the server's own have none. */
@@ -170,31 +196,28 @@ export function codes(answers: readonly Answer[]): string[] {
   return answers.flatMap(({ type, fields }) => (type === 'E' ? [fields?.get('D') ?? ''] : []))
 }
 
+const REFUSED = /^E\((42501|0A000|42601|54000|26000|34000)\) Z\(I\)$/
+const CODE = /^[a-z]+[.][a-z-]+$/
+
 /**
  * A statement is refused by the gate in every way that it can be sent: the agent is told so, the server is as it was, no
  * secret got out, and the denial is on record.
  */
 export async function refused(t: Test, siege: Siege, text: string): Promise<void> {
+  const wrong: string[] = []
+  await siege.decided()
   for (const [way, frames] of Object.entries(WAYS)) {
-    await siege.decided()
-    const { answers, shown: told } = await send(siege, frames(text))
-    t.match(told, /^E\((42501|0A000|42601|54000|26000|34000)\) Z\(I\)$/, `${way}: ${text}`)
-    t.match(codes(answers), [/^[a-z]+[.][a-z-]+$/], `${way}: the gate says so itself`)
-    t.same(await siege.watch.changes(), [], `${way}: nothing has changed: ${text}`)
-    keepsSecrets(t, siege, answers)
+    const { answers, shown: told } = await sendSteadily(siege, frames(text))
+    if (!REFUSED.test(told)) wrong.push(`${way}: the agent was told ${told}`)
+    if (!codes(answers).every((code) => CODE.test(code))) wrong.push(`${way}: it was not the gate that refused`)
+    wrong.push(...leaked(answers).map((secret) => `${way}: the agent saw ${secret}`))
     const decisions = await siege.decided('some')
-    t.ok(decisions.length > 0, `${way}: it is on record`)
-    t.ok(
-      decisions.every(({ custom }) => custom.verdict === 'refused'),
-      `${way}: as refused`,
-    )
+    if (decisions.length === 0) wrong.push(`${way}: it is not on record`)
+    if (decisions.some(({ custom }) => custom.verdict !== 'refused')) wrong.push(`${way}: on record as permitted`)
   }
+  wrong.push(...(await siege.watch.changes()).map((changed) => `it changed ${changed}`))
+  t.same(wrong, [], text)
 }
-
-export const parse = encodeParse
-export const execute = encodeExecute
-export const sync = encodeSync
-export const query = encodeQuery
 
 export function bind(statement = '', portal = '', parameters: readonly (string | null)[] = []): Buffer {
   return encodeBind({

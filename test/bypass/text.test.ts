@@ -231,7 +231,7 @@ t.test('a name that comes to mean something else between Parse and Execute is ju
   agent.send(bind('s'), encodeExecute(''), encodeSync())
   t.match(shown(await agent.ready()), /^E\(\w+\) Z\(I\)$/)
   t.match(shown(await agent.query('EXECUTE q')), /^E\(\w+\) Z\(I\)$/)
-  keepsSecrets(t, siege, agent.answers)
+  keepsSecrets(t, agent.answers)
   t.same(await siege.watch.changes(), [])
   agent.close()
 })
