@@ -1,6 +1,8 @@
 # METADATA
 # title: Personal data
 # description: Columns that agents see masked, whoever asks and whatever allows the statement.
+# schemas:
+#   - input: schema.input
 package policy.personal_data
 
 # Column and method: deny, null, redact, hash or partial. Change this to yours; a column that does not exist refuses
@@ -10,4 +12,8 @@ _columns := {
 	["public.customers.ssn", "redact"],
 }
 
-mask contains {"column": column, "with": method} if some [column, method] in _columns
+# Other protocols have no columns, and would have to refuse what they cannot mask.
+mask contains {"column": column, "with": method} if {
+	input.command.protocol == "postgres"
+	some [column, method] in _columns
+}

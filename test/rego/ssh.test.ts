@@ -1,11 +1,14 @@
 /** Facts of SSH requests that are not what the schema says: whatever they are, nothing that was denied becomes allowed. */
+import { cpSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import { inputOf } from '../../src/gate/input.ts'
 import type { Json, JsonObject } from '../../src/gate/json.ts'
 import { readBundle } from '../../src/policy/archive.ts'
 import { ENTRYPOINT } from '../../src/policy/attestation.ts'
+import { checkPolicy } from '../../src/policy/authoring/check.ts'
 import { HOST_BUILTINS } from '../../src/policy/builtins.ts'
 import { openBundle } from '../../src/policy/bundle.ts'
 import { combinerDigest } from '../../src/policy/combiner.ts'
@@ -100,14 +103,21 @@ const DENIED: readonly JsonObject[] = [
   { ...NOTHING, kind: 'pty', environment: { name: 'TERM', value: '../x' } },
 ]
 
+const BUNDLES = join(import.meta.dirname, '../../bundles')
+
 async function starter(): Promise<(detail: JsonObject) => unknown> {
-  const file = await buildBundle(join(import.meta.dirname, '../../bundles/starter-ssh'))
+  const decide = await evaluator(join(BUNDLES, 'starter-ssh'))
+  return (detail) => decide(asked(detail)).effect
+}
+
+async function evaluator(folder: string): Promise<(input: JsonObject) => { readonly effect: unknown }> {
+  const file = await buildBundle(folder)
   const bundle = await openBundle(await readBundle(file), { key: null, combiners: new Set([combinerDigest()]) })
   const module = await WebAssembly.compile(bundle.wasm)
   const instance = new Instance({ module, entrypoint: ENTRYPOINT, builtins: HOST_BUILTINS, data: bundle.data })
-  return (detail) => {
-    const [said] = JSON.parse(instance.evaluate(JSON.stringify(asked(detail)))) as [{ result: { effect: unknown } }]
-    return said.result.effect
+  return (input) => {
+    const [said] = JSON.parse(instance.evaluate(JSON.stringify(input))) as [{ result: { effect: unknown } }]
+    return said.result
   }
 }
 
@@ -186,4 +196,25 @@ t.test('facts that are odd in several places at once are never allowed', async (
     { numRuns: 3_000 },
   )
   t.pass('no counterexample')
+})
+
+t.test('the starter policies stand in one folder, and each decides as it does alone', async (t) => {
+  const both = t.testdir({})
+  for (const name of ['starter', 'starter-ssh']) cpSync(join(BUNDLES, name), both, { recursive: true })
+  t.strictSame(await checkPolicy(both), [])
+  const together = await evaluator(both)
+  const alone = new Map([
+    ['postgres', await evaluator(join(BUNDLES, 'starter'))],
+    ['ssh', await evaluator(join(BUNDLES, 'starter-ssh'))],
+  ])
+  const sampled = sampleQuestions(contract, 300).map((each) => inputOf(each))
+  const written = [...ALLOWED, ...DENIED].map((detail) => asked(detail))
+  const seen = new Set<unknown>()
+  for (const input of [...sampled, ...written]) {
+    const { protocol } = input['command'] as { protocol: string }
+    const expected = alone.get(protocol)?.(input)
+    seen.add(`${protocol} ${String(expected?.effect)}`)
+    if (!isDeepStrictEqual(together(input), expected)) t.fail(JSON.stringify(input))
+  }
+  t.ok(seen.has('ssh allow') && seen.has('ssh deny') && seen.has('postgres deny'))
 })
