@@ -68,7 +68,7 @@ export interface SessionStart extends Base<'session-start'> {
 }
 
 /** What stands for a parameter's value: its type, and a keyed hash by which equal values of one run of the sidecar can be told. */
-export interface HiddenParameter {
+interface HiddenParameter {
   readonly type: string
   readonly hash: string
 }

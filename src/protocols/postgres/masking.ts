@@ -5,9 +5,9 @@
  * WITH and joins; every other use of a masked column is refused. The server's description of the result must agree
  * ({@link confirm}) before the first row, which is then rewritten ({@link RowMasker}).
  */
-export { type ColumnMask, type CompiledMasks, compileMasks } from './masking/compile.ts'
+export { type CompiledMasks, compileMasks } from './masking/compile.ts'
 export { confirm, type DescribedColumn, type Mismatch } from './masking/confirm.ts'
-export { type MaskPlan, type PlannedColumn, planMasks } from './masking/plan.ts'
-export { RowError, RowMasker } from './masking/rewrite.ts'
+export { type MaskPlan, planMasks } from './masking/plan.ts'
+export { RowMasker } from './masking/rewrite.ts'
 export { scrubError } from './masking/scrub.ts'
 export { refuseMarker } from './masking/writeback.ts'

@@ -77,19 +77,6 @@ export function encodeFunctionCallResponse(value: Uint8Array | null): Buffer {
   return new Writer().begin(BACKEND.FunctionCallResponse).value(value).finish().take()
 }
 
-export type BareBackend =
-  | 'EmptyQueryResponse'
-  | 'PortalSuspended'
-  | 'NoData'
-  | 'ParseComplete'
-  | 'BindComplete'
-  | 'CloseComplete'
-  | 'CopyDone'
-
-export function encodeBareBackend(name: BareBackend): Buffer {
-  return Buffer.from([BACKEND[name], 0, 0, 0, 4])
-}
-
 function encodeFields(type: number, fields: Iterable<readonly [string, string]>): Buffer {
   const writer = new Writer().begin(type)
   for (const [letter, text] of fields) writer.uint8(letter.charCodeAt(0)).string(text.replaceAll('\0', ''))

@@ -128,12 +128,9 @@ export function rowsOf(tag: string): number | null {
   return /^\d{1,15}$/.test(digits) ? Number(digits) : null
 }
 
+/** NoticeResponse too: it has the same fields. */
 export function decodeErrorResponse(bytes: Buffer, start: number, end: number): ErrorFields {
   return decodeFields('ErrorResponse', bytes, start, end)
-}
-
-export function decodeNoticeResponse(bytes: Buffer, start: number, end: number): ErrorFields {
-  return decodeFields('NoticeResponse', bytes, start, end)
 }
 
 export function decodeNotification(bytes: Buffer, start: number, end: number): Notification {
@@ -170,11 +167,6 @@ export function decodeFunctionCallResponse(bytes: Buffer, start: number, end: nu
   const value = body.value('the value')
   body.end()
   return value
-}
-
-/** EmptyQueryResponse, PortalSuspended, NoData, ParseComplete, BindComplete, CloseComplete, CopyDone. */
-export function checkBare(name: string, start: number, end: number): void {
-  if (end - start !== 5) throw new BodyReader(name, Buffer.alloc(0), 0, 0).violation('it has no fields')
 }
 
 /** Unlike all else this is lenient with text: a server that cannot yet know our encoding speaks its own, and nothing is judged by it. */

@@ -59,9 +59,6 @@ const authentication = {
   p: { name: 'PasswordMessage', size: 'large' },
 } as const satisfies Record<string, { name: string; size: Size }>
 
-export type FrontendType = keyof typeof frontend
-export type BackendType = keyof typeof backend
-
 /** What a frame reader must know of a direction. Indexed by the type byte. */
 export interface FrameTable {
   /** The most bytes after the type byte (the length word counts itself); 0 where the type is unknown. */
@@ -104,5 +101,4 @@ export const FRONTEND = codes(frontend)
 export const BACKEND = codes(backend)
 export const PASSWORD_MESSAGE = 0x70
 /** Names by type byte, for messages to people. */
-export const FRONTEND_NAMES = frontendTable(0).names
 export const BACKEND_NAMES = backendTable(0).names
