@@ -32,7 +32,7 @@ deny contains {
 
 deny contains {
 	"code": "writes.table",
-	"message": concat("", ["this changes tables other than ", concat(" and ", _writable)]),
+	"message": concat("", ["this changes tables other than ", concat(" and ", sort(_writable))]),
 	"remedy": "read what you need from them, and ask their owner for the change",
 } if {
 	_changes_rows
