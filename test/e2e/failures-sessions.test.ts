@@ -218,15 +218,20 @@ for (const [first, second] of [
   })
 }
 
-t.test('an open transaction keeps a sidecar that was told to end no longer than its patience', async (t) => {
-  const at = await place(t)
-  const sidecar = await spawned(t, at, await PERMISSIVE)
-  const agent = await sidecar.agent()
-  await agent.query('BEGIN')
-  const before = Date.now()
-  sidecar.program.signal('SIGTERM')
-  t.same(await sidecar.program.exited, { code: 0, signal: null })
-  t.ok(Date.now() - before < TERMINATION_GRACE_MS)
-  t.equal((await agent.ready()).at(-1)?.type !== 'Z' && agent.ended, true)
-  t.equal((await at.records()).at(-1)?.type, 'instance-stop')
-})
+t.test(
+  'an open transaction keeps a sidecar that was told to end no longer than its patience, and its agent is told',
+  async (t) => {
+    const at = await place(t)
+    const sidecar = await spawned(t, at, await PERMISSIVE)
+    const agent = await sidecar.agent()
+    await agent.query('BEGIN')
+    const before = Date.now()
+    sidecar.program.signal('SIGTERM')
+    t.same(await sidecar.program.exited, { code: 0, signal: null })
+    t.ok(Date.now() - before < TERMINATION_GRACE_MS)
+    const last = (await agent.ready()).at(-1)
+    t.equal(last?.fields?.get('C'), '57P01')
+    t.ok(agent.ended)
+    t.equal((await at.records()).at(-1)?.type, 'instance-stop')
+  },
+)

@@ -44,6 +44,9 @@ const ANSWERS_WAIT = 'answers-wait'
 /** How long the agent has to read its last answers before the connection is cut. */
 const LINGER_MS = 5_000
 
+/** An open transaction or a long statement has this long to end at a shutdown; the sidecar's patience, 10 s, ends without a word. */
+const LAST_WORDS_MS = 8_000
+
 export class Conversation {
   /** Resolves with the reason when nothing of either party is listened to any more. */
   readonly ended: Promise<string>
@@ -54,6 +57,7 @@ export class Conversation {
   readonly #relay: Relay
   readonly #agentSide: AgentSide
   readonly #serverSide: ServerSide
+  #lastWords: NodeJS.Timeout | null = null
   readonly #unwatch: () => void
   readonly #resolve: (reason: string) => void
   readonly #gate: Gate
@@ -177,7 +181,11 @@ export class Conversation {
 
   /** What is under way is finished first; the listener's own deadline bounds how long that may take. */
   readonly #shutdown = (): void => {
-    if (!this.#relay.idle) return
+    if (this.#relay.idle) return this.#goodbye()
+    this.#lastWords ??= setTimeout(() => this.#goodbye(), LAST_WORDS_MS).unref()
+  }
+
+  #goodbye(): void {
     this.#end(refusal('session.limit', 'the sidecar is shutting down'), 'shutdown', '57P01')
   }
 
@@ -224,6 +232,7 @@ export class Conversation {
     this.#over = true
     this.#unwatch()
     this.#signal.removeEventListener('abort', this.#shutdown)
+    if (this.#lastWords !== null) clearTimeout(this.#lastWords)
     this.#relay.over = true
     this.#relay.withdraw()
     this.#serverSide.lost()
