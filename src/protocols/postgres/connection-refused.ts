@@ -7,7 +7,7 @@ import { refusal, type RefusalCode } from '../../gate/refusal.ts'
  */
 export class ConnectionRefused extends Error {
   readonly code: RefusalCode
-  readonly refusal: Refusal
+  readonly #refusal: Refusal
   /** As a server would say it. */
   readonly sqlstate: string
 
@@ -16,6 +16,11 @@ export class ConnectionRefused extends Error {
     this.name = 'ConnectionRefused'
     this.code = code
     this.sqlstate = sqlstate
-    this.refusal = refusal(code, message, more.remedy ?? '')
+    this.#refusal = refusal(code, message, more.remedy ?? '')
+  }
+
+  /** Not a property of the error's own: a logger takes what has a message for an error, and writes into it. */
+  get refusal(): Refusal {
+    return this.#refusal
   }
 }
