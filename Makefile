@@ -21,8 +21,8 @@ COVERAGE := 95
 REGO_DATA := --ignore schemas --ignore capabilities.json
 TESTS := $(sort $(shell find test -name '*.test.ts' 2>/dev/null))
 QUICK_TESTS := $(filter-out test/e2e/% test/bypass/% test/conformance/%,$(TESTS))
-# A test that takes longer than this hangs.
-TEST := node --test --test-concurrency=2 --test-timeout=180000
+# A test, or a file of them, that takes longer than this hangs.
+TEST := TAP_TIMEOUT=290 node --test --test-concurrency=2 --test-timeout=300000
 
 ## help: this list
 help:

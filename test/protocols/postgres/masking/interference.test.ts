@@ -30,7 +30,7 @@ const schema = (secret: string): string => `
 
 const server = await startPostgres({
   hba: ['host all all 127.0.0.1/32 trust'],
-  settings: { statement_timeout: '1000', max_parallel_workers_per_gather: '0', jit: 'off' },
+  settings: { statement_timeout: '10000', max_parallel_workers_per_gather: '0', jit: 'off' },
 })
 t.teardown(() => server.stop())
 await server.sql('create database one')
