@@ -1,5 +1,6 @@
 /** A line of literal words in Sidegate's own quoting: every word in single quotes, which no POSIX shell reads twice. */
 import type { Command, CommandNode, ParsedScript, Pipeline, SyntaxNode } from 'unbash'
+import { isBuiltin } from './programs/index.ts'
 
 export interface LiteralCommand {
   readonly argv: readonly string[]
@@ -18,14 +19,14 @@ export function canonicalLine(script: ParsedScript, literal: ReadonlyMap<Command
   return statements.length === 0 ? null : statements.join('; ')
 }
 
-/** csh and fish read single quotes alike but for these. */
+/** One program, whose words csh and fish read in single quotes as POSIX shells do. */
 export function isPortable(script: ParsedScript, literal: ReadonlyMap<Command, LiteralCommand>): boolean {
   const [statement, ...others] = script.commands
   if (statement === undefined || others.length > 0 || statement.command.type !== 'Command') return false
-  const command = literal.get(statement.command)
-  return (
-    command !== undefined && command.redirects.length === 0 && command.argv.every((word) => !/[\\!\r\n]/.test(word))
-  )
+  const { argv, redirects } = literal.get(statement.command) ?? { argv: [], redirects: [] }
+  const [name] = argv
+  if (name === undefined || isBuiltin(name) || redirects.length > 0) return false
+  return argv.every((word) => !/[\\!\r\n]/.test(word))
 }
 
 function nodeText(node: SyntaxNode, literal: ReadonlyMap<Command, LiteralCommand>): string | null {

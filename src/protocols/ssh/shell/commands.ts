@@ -6,11 +6,16 @@ import type { Place } from './collection.ts'
 import type { Hides, Word, Words } from './facts.ts'
 import { hiddenCommands, type Hidden } from './programs/index.ts'
 import { givenInput, joined, redirection } from './redirects.ts'
-import { checkText } from './text.ts'
+import { checkText, unparsable } from './text.ts'
 import type { Walk } from './walk.ts'
 import { noFindings, readNested, readWord, type Findings } from './words.ts'
 
+/** Between the parts of a command there is nothing but blanks, nor a parenthesis behind it. */
+const GAP = /^(?:[ \t]|\\\n)*$/
+const PARENTHESIS = /(?:[ \t]|\\\n)*\(/y
+
 export function visitCommand(walk: Walk, node: Command, source: string, place: Place): void {
+  checkWhole(node, source)
   const found = noFindings()
   const argv: Word[] = node.name === undefined ? [] : [readWord(node.name, found)]
   for (const item of node.args) {
@@ -35,6 +40,18 @@ export function visitCommand(walk: Walk, node: Command, source: string, place: P
   }
   if (!harmless) walk.found.opaque(place, 'escape')
   walk.findings(found, source, place)
+}
+
+/** The parser leaves a parenthesis out that stands where none may. */
+function checkWhole(node: Command, source: string): void {
+  const name = node.name === undefined ? [] : [node.name]
+  let at = node.pos
+  for (const { pos, end } of [...node.prefix, ...name, ...node.suffix]) {
+    if (!GAP.test(source.slice(at, pos))) throw unparsable('it has a character where none is expected')
+    at = end
+  }
+  PARENTHESIS.lastIndex = at
+  if (PARENTHESIS.test(source)) throw unparsable("unexpected token '('")
 }
 
 interface Running {

@@ -23,6 +23,7 @@ const TILDE_AT_START = /^~|[=:]~/
 const TILDE_WITHIN = /[=:]~/
 /** Outside of quotes: control characters, and what a locale may count among the blanks. */
 const DOUBTFUL = /[^\t\n\x20-\x7e]/
+const OPERATOR = /[()<>;&|]/
 /** No name in it: nothing of it is evaluated but the numbers. */
 const NUMBERS_ONLY = /^\$\(\([\d\s+\-*/%()<>=!&|^~?:]*\)\)$/
 
@@ -48,6 +49,11 @@ export function readNested(node: SyntaxNode, found: Findings): void {
 function readUnquoted(text: string, first: boolean, found: Findings): void {
   if ((first ? TILDE_AT_START : TILDE_WITHIN).test(text)) found.reasons.add('tilde')
   if (DOUBTFUL.test(text)) found.unportable = true
+  // The parser takes some of these for letters where no shell does.
+  if (OPERATOR.test(text.replaceAll(/\\./gs, ''))) {
+    found.reasons.add('unsupported')
+    found.opaque = true
+  }
 }
 
 function readPart(part: SyntaxNode, first: boolean, found: Findings): void {

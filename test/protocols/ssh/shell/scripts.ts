@@ -196,10 +196,12 @@ const SPECIAL = [
   "x='a[$(c2)]' sh -c c1",
 ]
 
-/** Anything that the grammar has, well formed. */
-export const line: fc.Arbitrary<string> = fc.letrec<{ list: string; command: string; simple: string; word: string }>(
-  (tie) => ({
+/** Anything that the grammar has, well formed. Deeper lines are seldom in sight as a whole. */
+function lines(maxDepth: number): fc.Arbitrary<string> {
+  const depth = { maxDepth, depthIdentifier: fc.createDepthIdentifier() }
+  return fc.letrec<{ list: string; command: string; simple: string; word: string }>((tie) => ({
     word: fc.oneof(
+      depth,
       { weight: 4, arbitrary: literalWord(true) },
       { weight: 3, arbitrary: fc.constantFrom(...EXPANSIONS) },
       { weight: 1, arbitrary: tie('list').map((inner) => `$(${inner})`) },
@@ -208,6 +210,7 @@ export const line: fc.Arbitrary<string> = fc.letrec<{ list: string; command: str
       { weight: 1, arbitrary: tie('list').map((inner) => `<(${inner})`) },
     ),
     simple: fc.oneof(
+      depth,
       {
         weight: 4,
         arbitrary: fc
@@ -220,6 +223,7 @@ export const line: fc.Arbitrary<string> = fc.letrec<{ list: string; command: str
       { weight: 1, arbitrary: tie('word') },
     ),
     command: fc.oneof(
+      depth,
       { weight: 6, arbitrary: tie('simple') },
       { weight: 1, arbitrary: tie('list').map((inner) => `(${inner})`) },
       { weight: 1, arbitrary: tie('list').map((inner) => `{ ${inner}\n}`) },
@@ -250,8 +254,10 @@ export const line: fc.Arbitrary<string> = fc.letrec<{ list: string; command: str
         fc.option(fc.tuple(fc.constantFrom('; ', ' | ', ' && ', ' || ', '\n', ' & '), tie('command')), { nil: null }),
       )
       .map(([first, more]) => (more === null || first.endsWith('\n') ? first : first + more.join(''))),
-  }),
-).list
+  })).list
+}
+
+export const line = lines(3)
 
 const NOISE = [
   "'",
@@ -293,7 +299,7 @@ const NOISE = [
 /** A line with a few characters put in and taken out. */
 export const noisyLine: fc.Arbitrary<string> = fc
   .tuple(
-    line,
+    lines(1),
     fc.array(fc.tuple(fc.nat(), fc.constantFrom(...NOISE), fc.nat({ max: 2 })), { minLength: 1, maxLength: 3 }),
   )
   .map(([base, changes]) => {

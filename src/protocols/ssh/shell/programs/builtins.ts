@@ -48,15 +48,19 @@ const declaration: Program = (words, { name }) => {
   return hiding(name, plain ? null : 'escape', 'declaration')
 }
 
-const printf: Program = (words, { name }) => {
-  const [, format] = words
-  if (format === null) return hiding(name, 'words')
-  return format?.startsWith('-v') === true ? hiding(name, 'words', 'shell-state') : nothing(name)
+/** Some shells evaluate what should be a number, and arithmetic runs the substitutions in its subscripts. */
+function counting(further: (words: Words) => boolean): Program {
+  return (words, { name }) => {
+    const evaluated = words.slice(1).some((word) => word === null || /\[[^]*[$`]/.test(word))
+    return evaluated || further(words) ? hiding(name, 'words') : nothing(name)
+  }
 }
 
+const numbers = counting(() => false)
+/** `-v` assigns to a variable, which may be a subscript. */
+const printf = counting((words) => words[1]?.startsWith('-v') === true)
 /** `-v` and `-R` evaluate subscripts. */
-const test: Program = (words, { name }) =>
-  words.some((word) => word === null || word === '-v' || word === '-R') ? hiding(name, 'words') : nothing(name)
+const test = counting((words) => words.includes('-v') || words.includes('-R'))
 
 function always(hides: Hides, reason: Reason | null = null): Program {
   return (_words, { name }) => hiding(name, hides, reason)
@@ -104,4 +108,15 @@ export const BUILTINS: readonly (readonly [string, Program])[] = [
   ['printf', printf],
   ['test', test],
   ['[', test],
+  ['exit', numbers],
+  ['return', numbers],
+  ['break', numbers],
+  ['continue', numbers],
+  ['shift', numbers],
+  ['ulimit', numbers],
+  ['umask', numbers],
+  ['kill', numbers],
+  ['cd', numbers],
+  ['pushd', numbers],
+  ['popd', numbers],
 ]

@@ -14,11 +14,10 @@ const CLIENTS =
 const RUNNERS =
   'parallel entr at batch systemd-run systemd-nspawn machinectl unshare nsenter chroot setpriv capsh aa-exec run-parts run-mailcap script scriptreplay screen tmux byobu tmate dtach abduco zellij flock chrt numactl cgexec start-stop-daemon daemonize daemon softlimit setlock setuidgid chpst sg newgrp login agetty choom prlimit rlwrap torify torsocks proxychains proxychains4 firejail bwrap dbus-run-session dbus-launch xvfb-run fakechroot faketime multitime hyperfine ssh-agent gosu su-exec tini dumb-init runcon newrole catchsegv ld.so cpulimit nsjail logsave pexec watchexec nodemon pm2 supervisorctl inotifywait incron keychain xterm x11vnc'
 const PACKAGES =
-  'apt apt-get aptitude dpkg yum dnf rpm rpmbuild rpmquery rpmverify zypper pacman apk snap flatpak brew pip pip3 pipx uv poetry conda npm npx yarn pnpm corepack bundle bundler gem rake cargo rustup go mvn gradle ant sbt composer cpan cpanm easy_install opam cabal stack mix nix nix-shell nix-env guix'
+  'apt-get aptitude yum dnf rpmbuild rpmquery rpmverify zypper pacman apk snap flatpak brew pipx uv poetry conda npx yarn pnpm corepack bundle bundler gem rake cargo rustup go mvn gradle ant sbt composer cpan cpanm easy_install opam cabal stack mix nix nix-shell nix-env guix'
 const BUILDERS =
   'make gmake bmake cmake ninja meson scons bazel ansible ansible-playbook ansible-pull puppet chef-client salt salt-call terraform tofu packer vagrant fab cap'
-const CONTAINERS =
-  'docker docker-compose podman buildah nerdctl ctr crictl runc kubectl helm lxc lxc-attach lxd incus virsh oc k3s'
+const CONTAINERS = 'docker-compose buildah nerdctl ctr crictl runc lxc lxc-attach lxd incus virsh oc k3s'
 const COMPILERS =
   'gcc g++ cc c++ c89 c99 clang clang++ tcc latex pdflatex xelatex lualatex tex luatex xetex latexmk nasm ginsh'
 const OTHERS =
@@ -47,6 +46,8 @@ interface EscapeRules {
   /** The first word is letters of options even without `-`. */
   readonly bundled?: boolean
   readonly hides?: Hides
+  /** Only with one of these as the first word it runs nothing else. */
+  readonly calm?: RegExp
 }
 
 /** A host in front of a path. */
@@ -65,7 +66,21 @@ const TAR: EscapeRules = {
   ],
   words: /^[^/]+:/,
 }
+const CONTAINER: EscapeRules = {
+  calm: /^(ps|images|inspect|logs|version|info|stats|top|port|history|events)$/,
+}
 const RULES = {
+  docker: CONTAINER,
+  podman: CONTAINER,
+  // A configuration may name a program that gives credentials.
+  kubectl: { calm: /^(get|describe|logs|version|top|api-resources|api-versions|explain)$/, long: ['kubeconfig'] },
+  helm: { calm: /^(list|ls|status|history|version)$/, long: ['kubeconfig', 'post-renderer'] },
+  apt: { calm: /^(list|search|show|policy)$/, long: ['option', 'config-file'], short: 'oc' },
+  'apt-cache': { long: ['option', 'config-file'], short: 'oc' },
+  dpkg: { calm: /^(-[lLsSp]|--(list|listfiles|status|search|get-selections))$/ },
+  rpm: { calm: /^-q[aildcfR]*$/, long: ['pipe', 'eval', 'define', 'load', 'rcfile', 'macros'], short: 'DE' },
+  pip: { calm: /^(list|show|freeze|check)$/ },
+  npm: { calm: /^(ls|list|view|outdated)$/, long: ['script-shell', 'userconfig', 'globalconfig', 'viewer'] },
   tar: TAR,
   gtar: TAR,
   bsdtar: { long: ['use-compress-program'] },
@@ -95,6 +110,7 @@ function byRules(rules: EscapeRules): Program {
 }
 
 function judged(name: string, words: Words, rules: EscapeRules): Hidden {
+  if (rules.calm !== undefined && !rules.calm.test(words[1] ?? '')) return hiding(name, 'escape')
   for (const [index, word] of words.entries()) {
     if (index === 0) continue
     if (word === null) return hiding(name, 'words')

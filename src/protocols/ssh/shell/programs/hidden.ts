@@ -34,8 +34,9 @@ export function hiding(via: string, hides: Hides | null, reason: Reason | null =
   return { ...nothing(via), hides, reason }
 }
 
-/** Runs the command of these words, if there are any. */
+/** Runs the command of these words, if there are any; a name like an option could be one that was not expected here. */
 export function running(via: string, argv: Words): Hidden {
+  if (argv[0]?.startsWith('-') === true) return hiding(via, 'words')
   return argv.length === 0 ? nothing(via) : { ...nothing(via), runs: [{ kind: 'argv', argv }] }
 }
 

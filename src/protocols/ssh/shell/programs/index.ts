@@ -27,12 +27,19 @@ const PROGRAMS: ReadonlyMap<string, Program> = new Map([
 ])
 const BUILTIN: ReadonlyMap<string, Program> = new Map(BUILTINS)
 
+/** Wrappers that are builtins. */
+const SHELL_WORDS = new Set(['command', 'builtin', 'exec', 'time', 'noglob', 'nocorrect'])
+
 /** The dynamic linker runs the program that it is given. */
-const LINKER = /^ld(-[\w.-]+)?\.so(\.\d+)?$|^ld-linux/
+const LINKER = /^ld(-.+)?\.so(\.\d+)?$/
 /** `python3.11`, `bash-5.2`, `lua54`. */
 const VERSION = /[-.]?\d[\d.]*[a-z]?$/
 /** `vim.tiny`, `nc.openbsd`, `python3-dbg`. */
 const VARIANT = /[-.\d].*$/s
+/** `x86_64-linux-gnu-gcc`. */
+const PLATFORM = /^\w+-(\w+-)?linux-\w+-/
+/** No program's name is longer; it bounds the time of matching. */
+const NAME = 255
 
 /**
  * @param words the command, name first
@@ -43,11 +50,18 @@ export function hiddenCommands(words: Words, input: Word | undefined): Hidden {
   if (path === null || path === undefined) return hiding('', 'words')
   const builtin = BUILTIN.get(path)
   if (builtin !== undefined) return builtin(words, { name: path, input })
-  const name = path.slice(path.lastIndexOf('/') + 1)
+  const file = path.slice(path.lastIndexOf('/') + 1)
+  if (file.length > NAME) return hiding(file, 'words')
+  const name = file.replace(PLATFORM, '')
   // The server's side of a copy says all in its words.
   if (transferOfCommand(words) !== null) return nothing(name)
   const program = PROGRAMS.get(name) ?? PROGRAMS.get(name.replace(VERSION, ''))
   if (program !== undefined) return program(words, { name, input })
-  if (LINKER.test(name) || PROGRAMS.has(name.replace(VARIANT, ''))) return hiding(name, 'escape')
+  if (LINKER.test(file) || PROGRAMS.has(name.replace(VARIANT, ''))) return hiding(name, 'escape')
   return nothing(name)
+}
+
+/** The shell itself does what this name says, and another shell may have another meaning for it. */
+export function isBuiltin(name: string): boolean {
+  return BUILTIN.has(name) || SHELL_WORDS.has(name)
 }

@@ -4,7 +4,7 @@ import { hiding, nothing, type Hidden, type Program } from './hidden.ts'
 import { readOptions } from './options.ts'
 
 /** `system()`, pipes, files, coprocesses, extensions, indirect calls; `||` is no pipe. */
-const AWK_REACHES_OUT = /system|[|<>@]|getline|close|fflush|load|include/
+const AWK_REACHES_OUT = /system|[|<>@]|getline|close|fflush|load|include|\\\n/
 
 const awk: Program = (words, { name }) => {
   if (words.length === 2 && words[1] === '--version') return nothing(name)
@@ -26,6 +26,8 @@ const SUBSTITUTION = ['/', '|', ',', '#', '@', ':', '%', '~', '_', '!']
   })
   .join('|')
 const COMMAND = `${RANGE}(?:[pPdDhHgGxnN=]|[qQ]\\d*|${SUBSTITUTION})`
+/** Keeps the time that matching takes short. */
+const SED_LENGTH = 512
 /** Prints, deletes and substitutes: no `e`, `w`, `r`, no labels, no text blocks. */
 const SED_CALM = new RegExp(String.raw`^\s*${COMMAND}\s*(?:;\s*${COMMAND}\s*)*;?\s*$`)
 
@@ -49,7 +51,9 @@ function sedScripts(name: string, words: Words): Hidden {
     else operands.push(word)
   }
   if (scripts.length === 0) scripts.push(operands[0] ?? '')
-  return scripts.every((script) => SED_CALM.test(script)) ? nothing(name) : hiding(name, 'code')
+  return scripts.every((script) => script.length <= SED_LENGTH && SED_CALM.test(script))
+    ? nothing(name)
+    : hiding(name, 'code')
 }
 
 export const LANGUAGES: readonly (readonly [string, Program])[] = [

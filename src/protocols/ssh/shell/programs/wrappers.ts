@@ -39,6 +39,8 @@ const RULES = {
   taskset: { flags: 'ac', long: ['all-tasks', 'cpu-list', ...HELP], operands: 1, idle: HELP },
   command: { flags: 'pvV', idle: ['v', 'V'] },
   builtin: {},
+  noglob: {},
+  nocorrect: {},
   exec: { flags: 'cl', values: 'a' },
   unbuffer: { flags: 'p' },
   eatmydata: {},
