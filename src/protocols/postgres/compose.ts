@@ -2,33 +2,8 @@
 import type { Shape } from '../../gate/command.ts'
 import type { Json, JsonObject } from '../../gate/json.ts'
 import type { FunctionEntry } from './catalogue.ts'
+import { EFFECTS } from './sql/facts.ts'
 import type { Statement } from './statement.ts'
-
-/** The effects from the most to the least powerful, as in rego/schemas/postgres.json; `action` is the first present. */
-export const EFFECT_ORDER = [
-  'unknown',
-  'unsafe-io',
-  'procedural',
-  'grant',
-  'role',
-  'ddl',
-  'truncate',
-  'delete',
-  'merge',
-  'update',
-  'insert',
-  'copy-in',
-  'maintenance',
-  'lock',
-  'notify',
-  'listen',
-  'copy-out',
-  'select',
-  'cursor',
-  'prepare',
-  'session',
-  'transaction',
-] as const
 
 const composed = new WeakMap<Statement, WeakMap<Statement, Statement>>()
 
@@ -94,7 +69,7 @@ export function mystify(outer: Statement): Statement {
 function composeShapes(outer: Shape, inner: Shape): Shape {
   const [a, b] = [outer.detail, inner.detail]
   const present = new Set([...list(a['effects']), ...list(b['effects'])])
-  const effects = EFFECT_ORDER.filter((effect) => present.has(effect))
+  const effects = EFFECTS.filter((effect) => present.has(effect))
   const detail: JsonObject = {
     ...a,
     effects,

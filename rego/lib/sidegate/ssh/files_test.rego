@@ -3,12 +3,12 @@ package sidegate.ssh_test
 import data.sidegate.samples
 import data.sidegate.ssh
 
-_data := {"/srv/data", "/home/agent/work/"}
+_data := {"/srv/data", "/home/agent/jobs/"}
 
 _sftp_with(operation, path, detail) := object.union(samples.sftp(operation, path), {"command": {"detail": detail}})
 
 test_files_under_the_named_paths_may_be_read if {
-	every path in ["/srv/data", "/srv/data/a", "/srv/data/a/b c", "/home/agent/work", "/home/agent/work/x"] {
+	every path in ["/srv/data", "/srv/data/a", "/srv/data/a/b c", "/home/agent/jobs", "/home/agent/jobs/x"] {
 		every operation in ["stat", "lstat", "opendir", "readdir", "readlink", "statvfs", "read", "close"] {
 			ssh.reads_under(_data) with input as samples.sftp(operation, path)
 			not ssh.sftp_writes with input as samples.sftp(operation, path)
