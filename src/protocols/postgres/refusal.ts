@@ -9,6 +9,8 @@ const SQLSTATES: ReadonlyMap<string, string> = new Map([
   ['command.unsupported', '0A000'],
   ['session.limit', '54000'],
   ['obligation.limit', '54000'],
+  // query_canceled: the agent itself has taken it back.
+  ['approval.withdrawn', '57014'],
   ['policy.unavailable', '57P03'],
   ['record.unavailable', '57P03'],
   ['record.spool-full', '57P03'],
