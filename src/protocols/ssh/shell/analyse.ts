@@ -45,6 +45,8 @@ function analyse(line: string, limits: ShellLimits): ShellAnalysis {
   const { walk, root } = walked(line, limits)
   const { found } = walk
   const canonical = canonicalOf(walk, root)
+  // Whatever keeps it from its own form should have been a reason.
+  if (canonical === null && found.reasons.size === 0) found.reasons.add('unsupported')
   if (canonical === null && found.unportable) found.reasons.add('unportable')
   if (found.reasons.has('unportable')) found.opaque(LINE, 'words')
   return {

@@ -38,6 +38,7 @@ export function visitCommand(walk: Walk, node: Command, source: string, place: P
     }
     return
   }
+  if (!assigns) walk.found.reasons.add('redirect')
   if (!harmless) walk.found.opaque(place, 'escape')
   walk.findings(found, source, place)
 }

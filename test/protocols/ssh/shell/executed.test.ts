@@ -8,6 +8,8 @@ import { line, literalLine, noisyLine } from './scripts.ts'
 /** Raised by hand for long runs: `SHELL_RUNS=5000`. */
 const RUNS = Number(process.env['SHELL_RUNS'] ?? '15')
 
+/** Many processes, on a machine that may be busy. */
+t.setTimeout(120_000)
 const oracle = new Oracle()
 t.teardown(() => oracle.close())
 

@@ -6,6 +6,13 @@ import { afterAssignments } from './wrappers.ts'
 
 const UNKNOWN = '*'
 const ROOT = 'root'
+/** By number: only that of root is known to be a name's. */
+const NUMBER = /^#?[+-]?\d+$/
+
+function named(user: string = ROOT): string {
+  if (!NUMBER.test(user)) return user
+  return Number(user.replace('#', '')) === 0 ? ROOT : UNKNOWN
+}
 
 const SUDO: OptionRules = {
   flags: 'ABbEHiKklnPSsVv',
@@ -52,7 +59,7 @@ const sudo: Program = (words, { name }) => {
   const options = readOptions(words, SUDO)
   if (options === null) return { ...hiding(name, 'words'), user: UNKNOWN }
   const { given, next } = options
-  const user = given.get('u') ?? given.get('user') ?? ROOT
+  const user = named(given.get('u') ?? given.get('user'))
   const inner = afterAssignments(name, words, next)
   const background = given.has('b') || given.has('background')
   if (inner.runs.length === 0 && inner.hides === null) {
@@ -71,7 +78,7 @@ function hasShell(given: ReadonlyMap<string, string>): boolean {
 const doas: Program = (words, { name }) => {
   const options = readOptions(words, { flags: 'Lns', values: 'aCu' })
   if (options === null) return { ...hiding(name, 'words'), user: UNKNOWN }
-  const user = options.given.get('u') ?? ROOT
+  const user = named(options.given.get('u'))
   if (options.given.has('s')) return { ...hiding(name, 'input'), user }
   if (options.given.has('L') || options.given.has('C')) return nothing(name)
   return { ...running(name, words.slice(options.next)), user }
@@ -106,7 +113,8 @@ const su: Program = (words, { name }) => {
 }
 
 function asUser(name: string, operands: readonly string[], given: ReadonlyMap<string, string>): Hidden {
-  const [user = ROOT, ...others] = operands
+  const [account, ...others] = operands
+  const user = named(account)
   const script = given.get('c') ?? given.get('command') ?? given.get('session-command')
   if (script === undefined) return { ...hiding(name, others.length > 0 ? 'file' : 'input'), user }
   // A login shell reads its user's files, and another shell may be of another kind.
@@ -118,7 +126,7 @@ const runuser: Program = (words, call) => {
   const options = readOptions(words, SU)
   const user = options?.given.get('u') ?? options?.given.get('user')
   if (options === null || user === undefined) return su(words, call)
-  return { ...running(call.name, words.slice(options.next)), user }
+  return { ...running(call.name, words.slice(options.next)), user: named(user) }
 }
 
 /** With a login shell, what it reads may end in `-`. */
@@ -135,7 +143,7 @@ const pkexec: Program = (words, { name }) => {
     long: ['disable-internal-agent', 'keep-cwd', 'help', 'version'],
   })
   if (options === null) return { ...hiding(name, 'words'), user: UNKNOWN }
-  return { ...running(name, words.slice(options.next)), user: options.given.get('user') ?? ROOT }
+  return { ...running(name, words.slice(options.next)), user: named(options.given.get('user')) }
 }
 
 const editing = (words: Words, { name }: { readonly name: string }): Hidden => ({
