@@ -44,6 +44,7 @@ function selecting(text: string): Question {
         columns: ['abalance', 'aid'],
         system: null,
         kind: 'table',
+        behind: [],
       },
     ],
     functions: [],

@@ -126,8 +126,24 @@ export function folder(t: { teardown(clean: () => void): unknown }): string {
 export const DETAIL: JsonObject = {
   effects: ['select'],
   relations: [
-    { schema: 'public', name: 'orders', access: 'read', columns: ['id', 'total'], system: null, kind: 'table' },
-    { schema: 'public', name: 'customers', access: 'read', columns: ['id', 'name'], system: null, kind: 'table' },
+    {
+      schema: 'public',
+      name: 'orders',
+      access: 'read',
+      columns: ['id', 'total'],
+      system: null,
+      kind: 'table',
+      behind: [],
+    },
+    {
+      schema: 'public',
+      name: 'customers',
+      access: 'read',
+      columns: ['id', 'name'],
+      system: null,
+      kind: 'table',
+      behind: [],
+    },
   ],
   functions: [{ schema: 'pg_catalog', name: 'count', class: 'pure' }],
   where: null,

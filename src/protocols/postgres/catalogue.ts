@@ -48,7 +48,7 @@ export interface Relation {
   /** OIDs of direct parents (inheritance, partitions) and children. */
   readonly parents: readonly number[]
   readonly children: readonly number[]
-  /** OIDs of every relation that its rewrite rules read, all levels deep: what a view shows. */
+  /** OIDs of every relation that its rewrite rules read, all levels deep: what a view shows. Of an index, its table. */
   readonly reads: readonly number[]
   /** It has rewrite rules besides a view's own SELECT, or triggers. */
   readonly rules: boolean

@@ -23,7 +23,16 @@ relation(schema, name, access, columns) := {
 	"columns": columns,
 	"system": null,
 	"kind": "table",
+	"behind": [],
 }
+
+# METADATA
+# title: A view of the user's over these relations
+# description: "`behind` as `detail.relations` has it: sorted `schema.name`, not quoted."
+view(schema, name, columns, behind) := object.union(
+	relation(schema, name, "read", columns),
+	{"kind": "view", "behind": behind},
+)
 
 # METADATA
 # title: A relation of the system's
@@ -34,6 +43,7 @@ system_relation(name, class) := {
 	"columns": ["*"],
 	"system": class,
 	"kind": "table",
+	"behind": [],
 }
 
 # METADATA

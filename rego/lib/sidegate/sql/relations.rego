@@ -4,19 +4,25 @@ package sidegate.sql
 # scope: document
 # title: Could read or change that relation
 # description: |
-#   `schema.name`, quoted as in SQL where needed. Code that is out of sight could touch anything, and so could a name
-#   that was not resolved.
+#   `schema.name`, quoted as in SQL where needed. A relation is also touched by whatever shows, reads or writes its rows
+#   under another name: views and materialized views over it, rules, its children and its parents. Code that is out of
+#   sight could touch anything, and so could a name that was not resolved. `reads_only`, `reads_from`, `writes_only` and
+#   their like judge the named relation alone: to grant a view is to grant what it shows.
 touches(name) if {
 	some relation in _relations
 	name in _spellings(relation)
 }
+
+touches(name) if _unquoted(name) in _behind
 
 touches(_) if _could_touch_anything
 
 # METADATA
 # scope: document
 # title: Could read or change that column
-# description: "`schema.name.column`, quoted as in SQL where needed. Whole rows and deleted rows touch every column."
+# description: |
+#   `schema.name.column`, quoted as in SQL where needed. Whole rows and deleted rows touch every column, and so does
+#   whatever shows, reads or writes the relation under another name.
 touches_column(name) if {
 	some relation in _relations
 	some spelling in _spellings(relation)
@@ -33,14 +39,25 @@ touches_column(name) if {
 	startswith(name, concat("", [spelling, "."]))
 }
 
+touches_column(name) if {
+	some other in _behind
+	startswith(_unquoted(name), concat("", [other, "."]))
+}
+
 touches_column(_) if _could_touch_anything
 
 # METADATA
 # scope: document
 # title: Could read or change a relation of that schema
+# description: Its name as it is and not quoted. Relations of other schemas that show its rows count.
 touches_schema(schema) if {
 	some relation in _relations
 	relation.schema == schema
+}
+
+touches_schema(schema) if {
+	some other in _behind
+	startswith(other, _unquoted(concat("", [schema, "."])))
 }
 
 touches_schema(_) if _could_touch_anything
@@ -65,6 +82,14 @@ _relations contains relation if {
 	some relation in input.command.detail.relations
 }
 
+# Quotes are left out on both sides: names that only they tell apart all count.
+_behind contains _unquoted(other) if {
+	some relation in _relations
+	some other in relation.behind
+}
+
+_unquoted(name) := replace(name, "\"", "")
+
 _could_touch_anything if _opaque
 
 _could_touch_anything if {
@@ -79,9 +104,17 @@ _relations_known if {
 		is_string(relation.schema)
 		is_string(relation.name)
 		is_array(relation.columns)
+		_behind_known(relation)
 		relation.access != "unknown"
 		relation.kind != "unknown"
 		relation.system in {null, "open", "values", "secret"}
+	}
+}
+
+_behind_known(relation) if {
+	is_array(relation.behind)
+	every other in relation.behind {
+		is_string(other)
 	}
 }
 

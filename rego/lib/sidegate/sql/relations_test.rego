@@ -68,3 +68,50 @@ test_what_the_system_keeps_about_rows_is_told if {
 	}
 	not sql.reads_system_values with input as _select([samples.system_relation("pg_class", "open"), _orders])
 }
+
+_everyone := samples.view("app", "everyone", ["name"], ["hr.Staff", "public.customers"])
+
+test_a_relation_is_touched_by_what_shows_it_under_another_name if {
+	every name in ["public.customers", "\"public\".\"customers\"", "hr.\"Staff\"", "app.everyone"] {
+		sql.touches(name) with input as _select([_everyone])
+	}
+	not sql.touches("public.orders") with input as _select([_everyone])
+	not sql.touches("public.customers_old") with input as _select([_everyone])
+	sql.touches("public.customers") with input as _with({
+		"effects": ["update"],
+		"relations": [object.union(_everyone, {"access": "update"})],
+	})
+}
+
+test_what_is_behind_a_relation_is_touched_in_every_column if {
+	sql.touches_column("public.customers.ssn") with input as _select([_everyone])
+	sql.touches_column("hr.\"Staff\".\"Pay\"") with input as _select([_everyone])
+	not sql.touches_column("public.customers_old.ssn") with input as _select([_everyone])
+	not sql.touches_column("app.everyone.ssn") with input as _select([_everyone])
+}
+
+test_the_schemas_behind_a_relation_are_touched if {
+	sql.touches_schema("hr") with input as _select([_everyone])
+	sql.touches_schema("public") with input as _select([_everyone])
+	not sql.touches_schema("pub") with input as _select([_everyone])
+}
+
+test_to_grant_a_view_is_to_grant_what_it_shows if {
+	sql.reads_only({"app.everyone"}) with input as _select([_everyone])
+	sql.reads_only_in({"app"}) with input as _select([_everyone])
+	sql.reads_from({"app.everyone"}) with input as _select([_everyone])
+	not sql.reads_only({"public.customers"}) with input as _select([_everyone])
+}
+
+test_a_relation_of_which_it_is_not_known_what_is_behind_could_show_any if {
+	every odd in [
+		object.remove(_orders, ["behind"]),
+		object.union(_orders, {"behind": null}),
+		object.union(_orders, {"behind": [1]}),
+	] {
+		sql.touches("hr.salaries") with input as _select([odd])
+		sql.touches_column("hr.salaries.pay") with input as _select([odd])
+		sql.touches_schema("hr") with input as _select([odd])
+		not sql.reads_only({"public.orders"}) with input as _select([odd])
+	}
+}

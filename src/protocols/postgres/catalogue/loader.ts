@@ -23,7 +23,7 @@ const PARTS = {
   ruled: queries.RULED,
   triggered: queries.TRIGGERED,
   cascades: queries.CASCADES,
-  toasts: queries.TOASTS,
+  stores: queries.STORES,
   functions: queries.FUNCTIONS,
   operators: queries.OPERATORS,
   types: queries.TYPES,

@@ -97,9 +97,12 @@ export const CASCADES = `
     FROM pg_catalog.pg_constraint
    WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')) ORDER BY oid`
 
-/** Toast table, and its relation. */
-export const TOASTS = `
-  SELECT reltoastrelid, oid FROM pg_catalog.pg_class c WHERE reltoastrelid <> 0 AND ${LASTING} ORDER BY 1`
+/** Toast table or index of users, and the relation whose rows it holds. */
+export const STORES = `
+  SELECT reltoastrelid, oid FROM pg_catalog.pg_class c WHERE reltoastrelid <> 0 AND ${LASTING}
+  UNION ALL
+  SELECT indexrelid, indrelid FROM pg_catalog.pg_index JOIN pg_catalog.pg_class c ON c.oid = indrelid
+   WHERE indexrelid >= ${FIRST_USER_OID} AND ${LASTING} ORDER BY 1`
 
 /** The functions of an expression as the catalogs keep it, and the types that something becomes in it. */
 const CALLED = `':(funcid|opfuncid|aggfnoid|winfnoid|resulttype) ([1-9][0-9]*)', 'g'`

@@ -31,7 +31,7 @@ interface RelationRows {
   readonly ruled: Rows
   readonly triggered: Rows
   readonly cascades: Rows
-  readonly toasts: Rows
+  readonly stores: Rows
   readonly types: Rows
 }
 
@@ -39,7 +39,7 @@ export function relationsOf(rows: RelationRows, builtins: Builtins, calls: Calls
   const columns = columnsOf(rows.columns, domainsOf(rows.types))
   const parents = pairs(rows.inheritance, 0, 1)
   const children = pairs(rows.inheritance, 1, 0)
-  const direct = merged(pairs(rows.ruleReads, 0, 1), pairs(rows.toasts, 0, 1))
+  const direct = merged(pairs(rows.ruleReads, 0, 1), pairs(rows.stores, 0, 1))
   const reads = closure(direct)
   const shown = shownSystems(rows.relations, direct, builtins)
   const cascades = cascadesOf(rows.cascades, columns)

@@ -1,5 +1,6 @@
 import type { Catalogue, FunctionClass, FunctionEntry, Relation, SystemClass } from '../catalogue.ts'
 import type { Json, JsonObject } from '../../../gate/json.ts'
+import { behind } from './behind.ts'
 
 /** From the most to the least powerful; the first that a statement has is its action. */
 export const EFFECTS = [
@@ -77,6 +78,7 @@ function systemClass({ schema, name, relation }: Table): SystemClass | null {
 
 /** Gathers what one statement does. It only ever adds. */
 export class Facts {
+  readonly #catalogue: Catalogue
   readonly effects = new Set<Effect>()
   readonly #uses = new Map<string, Use>()
   readonly #functions = new Map<string, { schema: string | null; name: string; class: FunctionClass }>()
@@ -85,6 +87,10 @@ export class Facts {
   limit: number | null = null
   role: string | null = null
   parameters = 0
+
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue
+  }
 
   use(table: Table, access: Access): Use {
     const key = keyOf(table, access)
@@ -145,7 +151,7 @@ export class Facts {
   detail(index: number, of: number): JsonObject {
     return {
       effects: EFFECTS.filter((effect) => this.effects.has(effect)),
-      relations: [...this.#uses.values()].map(relationFact),
+      relations: [...this.#uses.values()].map((use) => relationFact(this.#catalogue, use)),
       functions: [...this.#functions.values()].map((called) => ({ ...called })),
       where: this.where,
       limit: this.limit,
@@ -161,7 +167,7 @@ function keyOf(table: Table, access: Access): string {
   return `${access}\0${table.schema ?? '\0'}\0${table.name}`
 }
 
-function relationFact({ table, access, columns }: Use): JsonObject {
+function relationFact(catalogue: Catalogue, { table, access, columns }: Use): JsonObject {
   return {
     schema: table.schema,
     name: table.name,
@@ -169,6 +175,7 @@ function relationFact({ table, access, columns }: Use): JsonObject {
     columns: columns === null ? ['*'] : [...columns].sort(),
     system: systemClass(table),
     kind: table.relation?.kind ?? 'unknown',
+    behind: table.relation === undefined ? [] : behind(catalogue, table.relation),
   }
 }
 

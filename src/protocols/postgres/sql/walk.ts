@@ -15,7 +15,7 @@ export interface Written {
 
 export class Walk {
   readonly catalogue: Catalogue
-  readonly facts = new Facts()
+  readonly facts: Facts
   readonly names: Resolver
   /** How a relation that is met outside of a query is accessed. */
   access: Access = 'unknown'
@@ -28,6 +28,7 @@ export class Walk {
   constructor(catalogue: Catalogue, limits: ParseLimits) {
     this.catalogue = catalogue
     this.#limits = limits
+    this.facts = new Facts(catalogue)
     this.names = new Resolver(this.facts)
   }
 

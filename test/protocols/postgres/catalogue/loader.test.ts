@@ -64,6 +64,8 @@ void t.test(
     t.equal(known.relation(null, 'fleeting'), undefined)
     t.match(known.relation(null, 'customers_pkey'), { kind: 'index', columns: [] })
 
+    t.same(known.relation(null, 'customers_pkey')?.reads, [customers?.oid])
+
     const names = (oids: readonly number[] | undefined) => oids?.map((oid) => known.relationByOid(oid)?.name).sort()
     t.same(names(known.relation(null, 'one')?.reads), ['customers'])
     const reads = names(known.relation(null, 'kept')?.reads)

@@ -63,7 +63,7 @@ const PARTS = {
     relation(20_003, 'audited', 'id note', { triggers: true }),
     relation(20_004, 'ruled', 'id note', { rules: true }),
     relation(20_005, 'people', 'id ssn', { kind: 'view', reads: [20_001] }),
-    relation(20_006, 'measures', 'at value', { kind: 'partitioned', children: [20_007] }),
+    relation(20_006, 'measures', 'at value', { kind: 'partitioned', children: [20_007, 20_015] }),
     relation(20_007, 'measures_2024', 'at value', { parents: [20_006], triggers: true }),
     relation(20_008, 'settings_view', 'name setting', { kind: 'view', reads: [oidOf('pg_settings')] }),
     relation(20_009, 'ids', 'last_value', { kind: 'sequence' }),
@@ -75,6 +75,9 @@ const PARTS = {
         { oid: 20_012, onDelete: 'update', onUpdate: [] },
       ],
     }),
+    relation(20_014, 'people_kept', 'ssn', { kind: 'materialized-view', reads: [20_005, 20_001] }),
+    relation(20_015, 'measures_of_others', 'at value', { parents: [20_006, 20_002] }),
+    relation(20_016, 'measured', 'at', { kind: 'view', reads: [20_006, 99_999] }),
     relation(20_013, 'offspring', 'id parent', { cascades: [{ oid: 20_003, onDelete: 'update', onUpdate: [] }] }),
   ],
   functions,
@@ -116,6 +119,7 @@ export interface RelationFact {
   readonly columns: readonly string[]
   readonly system: string | null
   readonly kind: string
+  readonly behind: readonly string[]
 }
 
 export interface Detail {
@@ -142,6 +146,13 @@ export function relations(text: string): string[] {
   return facts(text)
     .relations.map((each) => `${each.schema ?? '?'}.${each.name} ${each.access} ${each.columns.join(',')}`.trim())
     .sort()
+}
+
+/** What is behind the only relation. */
+export function behind(text: string): readonly string[] {
+  const [only, ...more] = facts(text).relations
+  if (only === undefined || more.length > 0) throw new Error(`${text}: ${more.length + 1} relations`)
+  return only.behind
 }
 
 /** `schema.name class`, sorted. */
