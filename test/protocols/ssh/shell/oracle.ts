@@ -59,7 +59,7 @@ export class Oracle {
     const own = join(this.#directory, `case-${this.#cases}`)
     mkdirSync(join(own, 'here'), { recursive: true })
     symlinkSync('../stubs', join(own, 'bin'))
-    spawnSync(shell, ['-c', line], {
+    const options = {
       argv0: basename(shell),
       cwd: join(own, 'here'),
       env: { PATH: join(own, 'bin') },
@@ -67,7 +67,11 @@ export class Oracle {
       timeout: PATIENCE,
       killSignal: 'SIGKILL',
       maxBuffer: 1 << 20,
-    })
+      // A process group of its own. Node passes it on here too, though its types name it for spawn alone.
+      detached: true,
+    } as const
+    const { pid } = spawnSync(shell, ['-c', line], options)
+    endGroup(pid)
     const log = join(own, 'bin.log')
     const calls = existsSync(log) ? readFileSync(log, 'utf8') : ''
     rmSync(own, { recursive: true, force: true })
@@ -79,5 +83,14 @@ export class Oracle {
 
   close(): void {
     rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** Whatever the line left behind, in the background or in a pipeline that was cut short. */
+function endGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL')
+  } catch {
+    // It left nothing.
   }
 }

@@ -1,4 +1,5 @@
 /** Command lines as people and evaders write them, over programs that the oracle has stubs for. */
+import { hash } from 'node:crypto'
 import fc from 'fast-check'
 
 const NAMES = ['c1', 'c2', 'c3', 'xyz']
@@ -240,7 +241,7 @@ function lines(maxDepth: number): fc.Arbitrary<string> {
         arbitrary: fc.tuple(tie('word'), tie('list')).map(([word, body]) => `case ${word} in a|*) ${body}\n;; esac`),
       },
       { weight: 1, arbitrary: tie('list').map((body) => `while c1; do ${body}\nbreak; done`) },
-      { weight: 1, arbitrary: tie('list').map((body) => `fn() { ${body}\n}; fn`) },
+      { weight: 1, arbitrary: tie('list').map(functionOf) },
       {
         weight: 1,
         arbitrary: fc
@@ -255,6 +256,12 @@ function lines(maxDepth: number): fc.Arbitrary<string> {
       )
       .map(([first, more]) => (more === null || first.endsWith('\n') ? first : first + more.join(''))),
   })).list
+}
+
+/** Named by its body, so that none within it has its name: a function that calls itself never ends. */
+function functionOf(body: string): string {
+  const name = `fn${hash('sha256', body, 'hex').slice(0, 12)}`
+  return `${name}() { ${body}\n}; ${name}`
 }
 
 export const line = lines(3)
