@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import type { ServerFunction, ServerRelation } from './servers.ts'
 
-const FUNCTION_CLASSES = ['pure', 'reads', 'session', 'writes', 'external', 'waits', 'unknown'] as const
+export const FUNCTION_CLASSES = ['pure', 'reads', 'session', 'writes', 'external', 'waits', 'unknown'] as const
 const SYSTEM_CLASSES = ['open', 'values', 'secret'] as const
 type FunctionClass = (typeof FUNCTION_CLASSES)[number]
 type SystemClass = (typeof SYSTEM_CLASSES)[number]

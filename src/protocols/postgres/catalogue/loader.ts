@@ -89,7 +89,7 @@ function snapshotOf(rows: Record<Part, Rows>, path: string, version: string): Sn
   const serverVersion = Number((JSON.parse(version) as string[][])[0]?.[0])
   const usable = JSON.parse((JSON.parse(path) as string[][])[0]?.[0] ?? '[]') as string[]
   const builtins = builtinsOf(serverVersion)
-  const functions = functionsOf(rows.functions)
+  const functions = functionsOf(rows.functions, builtins)
   const calls = callsOf(rows, functions, builtins)
   revisions += 1
   return new Snapshot({

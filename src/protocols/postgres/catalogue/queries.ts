@@ -7,6 +7,8 @@ export const FIRST_USER_OID = 16_384
 const NAMED = `('r', 'p', 'v', 'm', 'f', 'S', 't', 'c')`
 /** Those of them whose columns are somebody's choice. */
 const WITH_COLUMNS = `('r', 'p', 'v', 'm', 'f', 'c')`
+/** The type `internal`, which no SQL has a value of. */
+const INTERNAL = `'pg_catalog.internal'::pg_catalog.regtype::oid`
 const LASTING = `c.relpersistence <> 't'`
 
 /** The oldest transaction that is still running: what it and later ones write may not be seen yet. */
@@ -40,6 +42,7 @@ export function probe(path: readonly string[], horizon: string): string {
     written('pg_catalog.pg_cast t', 't.oid::int8'),
     written('pg_catalog.pg_trigger t WHERE NOT t.tgisinternal', 't.oid::int8'),
     written('pg_catalog.pg_proc t', 't.oid::int8'),
+    written(MEMBERS, 't.objid::int8'),
     written('pg_catalog.pg_operator t', 't.oid::int8'),
     written(`pg_catalog.pg_type t WHERE t.typtype <> 'c'`, 't.oid::int8'),
     `(${searchPath(path)})`,
@@ -142,10 +145,26 @@ export const TYPE_PARTS = `
    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid ${USERS} AND c.reltype <> 0 AND ${LASTING}
    ORDER BY 1, 2`
 
-/** oid, schema, name, arguments, defaults, variadic, returns a set, kind */
+/** Extension and member: what CREATE EXTENSION has made, or its owner has added. */
+const MEMBERS = `pg_catalog.pg_depend t
+  WHERE t.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND t.deptype = 'e'`
+
+/**
+ * oid, schema, name, arguments, defaults, variadic, returns a set, kind; then its provenance: extension, volatility,
+ * SECURITY DEFINER, language, whether it takes or gives internal values, and of an aggregate what it is made of.
+ */
 export const FUNCTIONS = `
-  SELECT p.oid, n.nspname, p.proname, p.proargtypes::text, p.pronargdefaults, p.provariadic <> 0, p.proretset, p.prokind
+  SELECT p.oid, n.nspname, p.proname, p.proargtypes::text, p.pronargdefaults, p.provariadic <> 0, p.proretset, p.prokind,
+         e.extname, p.provolatile, p.prosecdef, l.lanname,
+         p.prorettype = ${INTERNAL} OR p.proargtypes::oid[] && ARRAY[${INTERNAL}],
+         pg_catalog.concat_ws(' ', aggtransfn::oid, aggfinalfn::oid, aggcombinefn::oid, aggserialfn::oid,
+           aggdeserialfn::oid, aggmtransfn::oid, aggminvtransfn::oid, aggmfinalfn::oid)
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
+    LEFT JOIN (SELECT t.objid, t.refobjid FROM ${MEMBERS} AND t.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass) d
+      ON d.objid = p.oid
+    LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
    WHERE p.oid >= ${FIRST_USER_OID} ORDER BY p.oid`
 
 /** schema, name, function */

@@ -2,6 +2,7 @@
 import type { Cascade, Column, FunctionEntry, Relation, RelationKind, SystemClass } from '../catalogue.ts'
 import type { Builtins } from './builtins.ts'
 import type { Calls } from './calls.ts'
+import { extensionClass } from './extensions.ts'
 
 export type Rows = readonly (readonly (string | null)[])[]
 
@@ -201,21 +202,47 @@ const FUNCTION_KINDS: ReadonlyMap<string, FunctionEntry['kind']> = new Map([
   ['p', 'procedure'],
 ])
 
-/** Nobody has read what functions of users do. */
-export function functionsOf(rows: Rows): FunctionEntry[] {
-  return rows.map(([oid, schema, name, types, defaults, variadic, set, kind]) =>
-    Object.freeze({
-      oid: Number(oid),
-      schema: schema ?? '',
+/** Functions of reviewed extensions have their classes; nobody has read what others of users do. */
+export function functionsOf(rows: Rows, builtins?: Builtins): FunctionEntry[] {
+  const entries = new Map(rows.map((row) => [Number(row[0]), functionOf(row)]))
+  for (const row of rows) {
+    const entry = entries.get(Number(row[0]))
+    if (entry?.kind !== 'aggregate' || entry.class !== 'pure') continue
+    // What an aggregate is made of are plain functions, whose classes stand.
+    const pure = (row[PARTS] ?? '').split(' ').every((part) => {
+      const oid = Number(part)
+      return oid === 0 || (entries.get(oid) ?? builtins?.functionsByOid.get(oid))?.class === 'pure'
+    })
+    if (!pure) entries.set(entry.oid, { ...entry, class: 'unknown' })
+  }
+  return [...entries.values()].map((entry) => Object.freeze(entry))
+}
+
+/** The column of an aggregate's parts. */
+const PARTS = 13
+
+function functionOf(row: Rows[number]): FunctionEntry {
+  const [oid, schema, name, types, defaults, variadic, set, kind] = row
+  const [extension, volatility, definer, language, internal] = row.slice(8)
+  return {
+    oid: Number(oid),
+    schema: schema ?? '',
+    name: name ?? '',
+    arguments: Object.freeze((types ?? '') === '' ? [] : (types ?? '').split(' ').map(Number)),
+    variadic: variadic === 't',
+    defaults: Number(defaults),
+    returnsSet: set === 't',
+    kind: FUNCTION_KINDS.get(kind ?? '') ?? 'function',
+    class: extensionClass({
       name: name ?? '',
-      arguments: Object.freeze((types ?? '') === '' ? [] : (types ?? '').split(' ').map(Number)),
-      variadic: variadic === 't',
-      defaults: Number(defaults),
-      returnsSet: set === 't',
-      kind: FUNCTION_KINDS.get(kind ?? '') ?? 'function',
-      class: 'unknown',
+      extension: extension ?? null,
+      volatility: volatility ?? '',
+      definer: definer !== 'f',
+      language: language ?? '',
+      internal: internal === 't',
+      aggregate: kind === 'a',
     }),
-  )
+  }
 }
 
 /** An operator of users over one of the server's own functions is as good as that function. */
