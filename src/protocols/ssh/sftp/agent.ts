@@ -1,11 +1,12 @@
 /** The agent's side: its packets one after the other, each to what judges it or by the permit of its handle. */
 import type { Verdict } from '../../../gate/gate.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
-import { ask, type Judged, operationOf } from './asking.ts'
+import { ask } from './asking.ts'
 import type { Exchange, Pending } from './exchange.ts'
 import type { Facts, Refusable } from './facts.ts'
 import { PacketReader } from './framing.ts'
 import { keyOf, MOST_HANDLES, OpenFile, type Opening } from './handles.ts'
+import { type Judged, operationOf } from './kinds.ts'
 import { close, INIT, limits, lstat, realpath } from './origination.ts'
 import {
   decodeInit,

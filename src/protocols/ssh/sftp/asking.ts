@@ -1,20 +1,14 @@
 /** What a request that has to be judged asks for: its facts, which paths have to be resolved, and what is sent if it may. */
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
-import { type Facts, flagsOf, type Operation } from './facts.ts'
-import { keyOf, type OpenFile } from './handles.ts'
+import { type Facts, flagsOf } from './facts.ts'
+import type { OpenFile } from './handles.ts'
+import { type Judged, kindOf, operationOf } from './kinds.ts'
+import { asDirectory, checked, fileOf, type Names, pathOf, Unjudgeable, unparsable } from './names.ts'
 import type { Attributes } from './packets/attributes.ts'
-import type { ExtendedFields, ExtensionName } from './packets/extensions.ts'
-import {
-  encodeRequest,
-  type Extended,
-  type OnPath,
-  type OnTwoPaths,
-  type Open,
-  type SetOnHandle,
-  type SetOnPath,
-} from './packets/requests.ts'
-import { OPEN_FLAG, REPLY, type ReplyType, REQUEST } from './packets/types.ts'
-import { canonical, canonicalRelative, LONGEST_PATH, split, textOf } from './paths.ts'
+import type { ExtendedFields } from './packets/extensions.ts'
+import { encodeRequest, type Extended, type OnTwoPaths, type Open } from './packets/requests.ts'
+import { OPEN_FLAG, type ReplyType, REQUEST } from './packets/types.ts'
+import { canonical, canonicalRelative, split } from './paths.ts'
 
 /** One of the paths of an operation. */
 export interface Subject {
@@ -43,27 +37,6 @@ export interface Unasked {
   readonly id: number
   readonly facts: Facts
   readonly because: Refusal
-}
-
-/** In SYMLINK, what comes first: OpenSSH's order is the reverse of the draft's. */
-export type SymlinkOrder = 'target-first' | 'link-first'
-
-export interface Names {
-  /** Where relative paths begin; null where the server did not say. */
-  readonly home: string | null
-  readonly files: ReadonlyMap<string, OpenFile>
-  readonly order: { readonly agent: SymlinkOrder; readonly server: SymlinkOrder }
-}
-
-export type Judged = Open | OnPath | SetOnPath | SetOnHandle | OnTwoPaths | Extended
-
-/** Stops the reading of a request whose parts cannot be judged. */
-class Unjudgeable extends Error {
-  readonly because: Refusal
-  constructor(because: Refusal) {
-    super(because.message)
-    this.because = because
-  }
 }
 
 const NO_TARGET = (): null => null
@@ -107,63 +80,6 @@ function asked(request: Judged, names: Names): Asked {
   }
 }
 
-interface Kind {
-  readonly operation: Operation
-  readonly follows: boolean
-  readonly mutates: boolean
-  readonly answer: ReplyType | null
-}
-
-const looks = (operation: Operation, follows: boolean, answer: ReplyType): Kind => ({
-  operation,
-  follows,
-  mutates: false,
-  answer,
-})
-/** Changes an entry of a directory, whatever it is: a link is not followed. */
-const changes = (operation: Operation): Kind => ({ operation, follows: false, mutates: true, answer: null })
-/** Changes what is there, and no path. */
-const sets = (operation: Operation, follows: boolean): Kind => ({ operation, follows, mutates: false, answer: null })
-
-const KINDS = {
-  [REQUEST.OPEN]: { operation: 'open', follows: true, mutates: true, answer: REPLY.HANDLE },
-  [REQUEST.LSTAT]: looks('lstat', false, REPLY.ATTRS),
-  [REQUEST.STAT]: looks('stat', true, REPLY.ATTRS),
-  [REQUEST.OPENDIR]: looks('opendir', true, REPLY.HANDLE),
-  [REQUEST.REALPATH]: looks('realpath', true, REPLY.NAME),
-  [REQUEST.READLINK]: looks('readlink', false, REPLY.NAME),
-  [REQUEST.SETSTAT]: sets('setstat', true),
-  [REQUEST.FSETSTAT]: sets('fsetstat', true),
-  [REQUEST.REMOVE]: changes('remove'),
-  [REQUEST.RMDIR]: changes('rmdir'),
-  [REQUEST.MKDIR]: changes('mkdir'),
-  [REQUEST.RENAME]: changes('rename'),
-  [REQUEST.SYMLINK]: changes('symlink'),
-} as const satisfies Readonly<Record<number, Kind>>
-
-const EXTENDED_KINDS = {
-  'posix-rename@openssh.com': changes('rename'),
-  'hardlink@openssh.com': changes('link'),
-  'statvfs@openssh.com': looks('statvfs', true, REPLY.EXTENDED_REPLY),
-  'fstatvfs@openssh.com': looks('statvfs', true, REPLY.EXTENDED_REPLY),
-  'fsync@openssh.com': sets('fsync', true),
-  'lsetstat@openssh.com': sets('lsetstat', false),
-  'expand-path@openssh.com': looks('expand-path', true, REPLY.NAME),
-  'copy-data': sets('copy-data', true),
-  'home-directory': looks('home-directory', true, REPLY.NAME),
-  'users-groups-by-id@openssh.com': looks('users-groups-by-id', true, REPLY.EXTENDED_REPLY),
-  /** Never judged: the same question from everyone, which Sidegate asks itself. */
-  'limits@openssh.com': looks('extended', true, REPLY.EXTENDED_REPLY),
-} as const satisfies Readonly<Record<ExtensionName, Kind>>
-
-function kindOf(request: Judged): Kind {
-  return request.type === REQUEST.EXTENDED ? EXTENDED_KINDS[request.name] : KINDS[request.type]
-}
-
-export function operationOf(request: Judged): Operation {
-  return kindOf(request).operation
-}
-
 /** An operation on one path. */
 function one(
   request: Judged,
@@ -177,7 +93,7 @@ function one(
   return {
     id: request.id,
     facts: { operation, path, attributes },
-    subject: { path, follows },
+    subject: { path, follows: follows || (!mutates && asDirectory(bytes)) },
     target: NO_TARGET,
     encode: (subject) => encode(Buffer.from(subject ?? path)),
     answer,
@@ -311,35 +227,3 @@ function plain(request: Extended, about: string | null): Asked {
 }
 
 const NOTHING = Buffer.alloc(0)
-
-function unparsable(what: string): Unjudgeable {
-  return new Unjudgeable(refusal('command.unparsable', what))
-}
-
-function checked(bytes: Buffer): string {
-  if (bytes.length > LONGEST_PATH) {
-    throw new Unjudgeable(refusal('command.too-large', `a path of more than ${LONGEST_PATH} bytes`))
-  }
-  const text = textOf(bytes)
-  if (text === null) throw unparsable('a path that is not UTF-8, or has a NUL')
-  return text
-}
-
-function pathOf(bytes: Buffer, { home }: Names): string {
-  const text = checked(bytes)
-  if (home === null && !text.startsWith('/')) {
-    throw new Unjudgeable(refusal('command.unparsable', 'the login directory is not known', 'use an absolute path'))
-  }
-  const path = canonical(home ?? '/', text)
-  if (Buffer.byteLength(path) > LONGEST_PATH) {
-    throw new Unjudgeable(refusal('command.too-large', `a path of more than ${LONGEST_PATH} bytes`))
-  }
-  return path
-}
-
-function fileOf(handle: Buffer | undefined, { files }: Names): OpenFile {
-  const file = handle === undefined ? undefined : files.get(keyOf(handle))
-  if (file === undefined) throw new Unjudgeable(refusal('protocol.violation', 'the handle is not open'))
-  if (file.stopped !== null) throw new Unjudgeable(file.stopped)
-  return file
-}

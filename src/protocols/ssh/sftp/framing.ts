@@ -2,7 +2,7 @@
  * Splits a channel's bytes into SFTP packets: a length that does not count itself, a type byte, a body.
  *
  * A packet that lies whole in its chunk is given as a view of it. What a chunk cuts off is copied together, one packet at
- * most, and no more memory is taken than twice the bytes that came. Packets are given whole: only then can each be checked,
+ * most, and only small packets are given memory before their bytes come. Packets are given whole: only then can each be checked,
  * counted, refused or put behind another without leaving half of one on the wire.
  */
 import type { PacketTable } from './packets/types.ts'
@@ -13,8 +13,8 @@ export const HEADER = 5
 /** The length word, which the length does not count. */
 const LENGTH = 4
 
-/** The first reservation for a packet that was cut off; it doubles as bytes come. */
-const FIRST_RESERVATION = 1024
+/** A packet that was cut off gets its memory at once up to this size, which is common; larger ones as their bytes come. */
+const RESERVED_WHOLE = 40 * 1024
 
 const EMPTY = Buffer.alloc(0)
 
@@ -71,15 +71,17 @@ export class PacketReader {
     const chunk = this.#chunk
     const at = this.#at
     const available = chunk.length - at
-    if (available >= HEADER) {
-      const end = LENGTH + this.#check(chunk, at)
-      if (end <= available) {
-        this.#at = at + end
-        return chunk.subarray(at, at + end)
-      }
+    if (available < HEADER) {
+      this.#take(available, HEADER)
+      return null
     }
-    this.#take(available)
-    return null
+    const size = LENGTH + this.#check(chunk, at)
+    if (size > available) {
+      this.#take(available, size)
+      return null
+    }
+    this.#at = at + size
+    return chunk.subarray(at, at + size)
   }
 
   #join(): Buffer | null {
@@ -101,11 +103,12 @@ export class PacketReader {
     return available >= missing
   }
 
-  #take(bytes: number, expected = 0): void {
+  /** Puts bytes of the chunk aside, of a packet (or its header) of the `expected` size. */
+  #take(bytes: number, expected: number): void {
     const size = this.#filled + bytes
     if (size > this.#part.length) {
-      const doubled = Math.max(size * 2, FIRST_RESERVATION)
-      const larger = Buffer.allocUnsafeSlow(expected > HEADER ? Math.min(expected, doubled) : doubled)
+      const reserved = expected <= RESERVED_WHOLE ? expected : Math.min(expected, size * 2)
+      const larger = Buffer.allocUnsafeSlow(reserved)
       this.#part.copy(larger, 0, 0, this.#filled)
       this.#part = larger
     }
