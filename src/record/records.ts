@@ -67,12 +67,6 @@ export interface SessionStart extends Base<'session-start'> {
   readonly attributes: Readonly<Record<string, string>>
 }
 
-/** What stands for a parameter's value: its type, and a keyed hash by which equal values of one run of the sidecar can be told. */
-interface HiddenParameter {
-  readonly type: string
-  readonly hash: string
-}
-
 /** Stands for a part that is larger than a record may keep. `bytes` and `sha256` are of the whole, as UTF-8. */
 export interface Cut {
   readonly bytes: number
@@ -87,7 +81,8 @@ export interface RecordedCommand {
   readonly truncated?: Cut
   /** The shape's facts, or only their size and hash. */
   readonly detail: JsonObject | { readonly truncated: Cut }
-  /** Facts of this execution, which policy saw merged into `detail`; parameters as {@link HiddenParameter}, or as the level `full` keeps them. */
+  /** Facts of this execution, which policy saw merged into `detail`; parameters as `{ type, hash }`
+   * (a keyed hash, by which equal values of one run of the sidecar can be told), or as the level `full` keeps them. */
   readonly varying?: JsonObject
 }
 
