@@ -81,8 +81,10 @@ export interface RecordedCommand {
   readonly truncated?: Cut
   /** The shape's facts, or only their size and hash. */
   readonly detail: JsonObject | { readonly truncated: Cut }
-  /** Facts of this execution, which policy saw merged into `detail`; parameters as `{ type, hash }`
-   * (a keyed hash, by which equal values of one run of the sidecar can be told), or as the level `full` keeps them. */
+  /**
+   * Facts of this execution, which policy saw merged into `detail`; parameters as `{ type, hash }`
+   * (a keyed hash, by which equal values of one run of the sidecar can be told), or as the level `full` keeps them.
+   */
   readonly varying?: JsonObject
 }
 
