@@ -22,7 +22,7 @@ REGO_DATA := --ignore schemas --ignore capabilities.json
 TESTS := $(sort $(shell find test -name '*.test.ts' 2>/dev/null))
 QUICK_TESTS := $(filter-out test/e2e/% test/bypass/% test/conformance/%,$(TESTS))
 # A test, or a file of them, that takes longer than this hangs.
-TEST := TAP_TIMEOUT=290 node --test --test-concurrency=2 --test-timeout=300000
+TEST := TAP_TIMEOUT=290 node --import ./test/support/seed.ts --test --test-concurrency=2 --test-timeout=300000
 
 ## help: this list
 help:

@@ -1,4 +1,5 @@
 /** The agent's side of a session: its messages one after the other, each to what judges it. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Permit } from '../../../gate/gate.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { FRAME, type FrameReader, NONE } from '../framing.ts'
@@ -10,6 +11,9 @@ import { refused, type Relay } from './relay.ts'
 import { SimpleQuery } from './simple.ts'
 
 /** What may come while a COPY takes data. PostgreSQL itself ends the connection at all else. */
+/** How long a COPY may take to fail on the data before a message that has no place within it. */
+const STRAY_MS = 1_000
+
 const WITHIN_COPY: ReadonlySet<number> = new Set([
   FRONTEND.CopyData,
   FRONTEND.CopyDone,
@@ -108,7 +112,11 @@ export class AgentSide {
     if (copy === undefined || WITHIN_COPY.has(type)) return this.#message(type, buffer, start, end)
     // Where the server does not take the data, the COPY has failed, and what comes is not within it.
     if (!copy.taking) return relay.sent(copy.answered()).then(() => this.#admit(type, buffer, start, end))
-    throw new ProtocolViolation('the agent', `a message of type ${String.fromCharCode(type)} came within COPY data`)
+    // It may have failed on data that is on its way; where the server says nothing, it would not take the message either.
+    return relay.sent(Promise.race([copy.finished(), sleep(STRAY_MS)])).then(() => {
+      if (copy.settled) return this.#admit(type, buffer, start, end)
+      throw new ProtocolViolation('the agent', `a message of type ${String.fromCharCode(type)} came within COPY data`)
+    })
   }
 
   /**

@@ -312,8 +312,11 @@ export class Relay {
   resolve(statement: Statement, earlier: ReadonlyMap<string, Statement | null> | null, level = 0): Statement | Refused {
     const { role } = statement
     if (role.is !== 'execute' && role.is !== 'wraps-execute' && role.is !== 'fetch') return statement
-    if (level === NAMED_LEVELS)
+    if (level === NAMED_LEVELS) {
+      // A FETCH can even be bound to the portal that it fetches from.
+      if (role.is === 'fetch') return mystify(statement)
       return refused(refusal('command.too-large', 'statements run each other by too many names'))
+    }
     const named =
       role.is === 'fetch'
         ? (earlier?.get(`p${role.name}`) ?? this.portals.get(role.name)?.statement)

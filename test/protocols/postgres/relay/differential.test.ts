@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import pg from 'pg'
 import t from 'tap'
-import { ALLOW, deny } from '../../../support/fakes.ts'
+import type { ApprovalPort } from '../../../../src/gate/ports.ts'
+import { ALLOW, approve, deny } from '../../../support/fakes.ts'
 import { startTarget, type RunningTarget } from '../../../support/postgres-target.ts'
 import { startPostgres } from '../../../support/postgres.ts'
 import { WireClient } from '../../../support/wire.ts'
@@ -114,6 +115,31 @@ t.test('what is refused fails in its place as a failing statement does, and neve
   })
   t.teardown(() => target.close())
   await holds(refusedScript, target)
+})
+
+t.test('a limit that nothing passes changes no answer', async (t) => {
+  const target = await startTarget(server)
+  target.policy.change(({ command: { shape } }) => {
+    const { readsOnly, statement } = shape.detail as { readsOnly: boolean; statement: { of: number } }
+    return readsOnly && statement.of === 1 ? { ...ALLOW, limits: { rows: 50, bytes: 100_000, seconds: 60 } } : ALLOW
+  })
+  t.teardown(() => target.close())
+  await holds(anyScript, target)
+})
+
+t.test('what people grant is answered as if they had not been asked', async (t) => {
+  const approval: ApprovalPort = {
+    async ask({ sequence }) {
+      await new Promise((resolve) => setTimeout(resolve, (sequence * 7) % 5))
+      return { grant: { by: ['someone'], at: new Date().toISOString(), codes: ['test.held'] } }
+    },
+  }
+  const target = await startTarget(server, { approval })
+  target.policy.change(({ command: { shape }, grant }) =>
+    grant === null && /log|SELECT 1|bulk/.test(shape.text) ? approve('test.held') : ALLOW,
+  )
+  t.teardown(() => target.close())
+  await holds(anyScript, target)
 })
 
 t.teardown(async () => {
