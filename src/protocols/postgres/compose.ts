@@ -26,6 +26,12 @@ export function innerOf(statement: Statement): Statement | undefined {
   return inners.get(statement)
 }
 
+/** What EXECUTE runs in the end: the protocol can prepare a COPY, a PREPARE or a DEALLOCATE, which SQL then executes. */
+export function innermost(statement: Statement): Statement {
+  const inner = statement.role.is === 'execute' ? inners.get(statement) : undefined
+  return inner === undefined ? statement : innermost(inner)
+}
+
 const inners = new WeakMap<Statement, Statement>()
 const mystified = new WeakMap<Statement, Statement>()
 

@@ -130,10 +130,11 @@ export class AgentSide {
     if (limited === null || (syncing && relay.skipping)) return null
     relay.limited = null
     // Of a Query, the answer that follows it belongs to it as well.
-    if (limited.portal === null || limited.statement.role.is === 'fetch') return relay.sent(relay.replies.answered())
-    if (limited.settled || (syncing && relay.status === 'I' && relay.executions === 1)) return null
+    if (limited.query) return relay.sent(relay.replies.answered())
+    const { execution } = limited
+    if (execution.settled || (syncing && relay.status === 'I' && relay.executions === 1)) return null
     relay.outgoing.originate(FLUSH)
-    return relay.sent(limited.finished())
+    return relay.sent(execution.finished())
   }
 
   #message(type: number, buffer: Buffer, start: number, end: number): void | Promise<void> {

@@ -6,7 +6,8 @@ import type { Refusal } from '../../../gate/refusal.ts'
 import type { MaskPlan, RowMasker } from '../masking.ts'
 import type { Version } from '../names.ts'
 import type { Token } from '../origination.ts'
-import type { Statement } from '../statement.ts'
+import { innermost } from '../compose.ts'
+import type { Role, Statement } from '../statement.ts'
 
 /** A prepared statement, of Parse or of SQL's PREPARE. */
 export interface Prepared {
@@ -46,6 +47,8 @@ export class Execution {
   /** Its place among the permit's commands. */
   readonly index: number
   readonly statement: Statement
+  /** Of what runs in the end. */
+  readonly role: Role
   readonly plan: MaskPlan
   readonly portal: Portal | null
   /** Changes of names that hold once the server says that it is done. */
@@ -79,6 +82,7 @@ export class Execution {
     this.permit = of.permit
     this.index = of.index
     this.statement = of.statement
+    this.role = innermost(of.statement).role
     this.plan = of.plan
     this.portal = of.portal
     this.statements = of.statements

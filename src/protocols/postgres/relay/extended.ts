@@ -20,6 +20,7 @@ import {
   encodeExecute,
   formatOf,
 } from '../messages.ts'
+import { innermost } from '../compose.ts'
 import { decodeParameter } from '../messages/values.ts'
 import {
   BIND_NOTHING,
@@ -359,8 +360,8 @@ export class ExtendedQuery {
     if (!request.executes) return
     relay.replies.push({ kind: 'execute', execution })
     relay.executions++
-    if (execution.limited && statement.readsOnly) relay.limited = execution
-    if (statement.role.is === 'copy-in') relay.copies.push(execution)
+    if (execution.limited && statement.readsOnly) relay.limited = { execution, query: false }
+    if (execution.role.is === 'copy-in') relay.copies.push(execution)
   }
 
   #runNothing(portal: Portal, held: Held | null, executes: boolean): void {
@@ -437,7 +438,7 @@ class RunRequest implements Request {
     const { role } = statement
     const parameters = role.is === 'execute' ? role.parameters : portal.parameters
     this.commands = [{ shape: statement.shape, varying: relay.varying(parameters) }]
-    if (role.is === 'copy-in') this.revoked = (because) => revoked(because, () => this.permit)
+    if (innermost(statement).role.is === 'copy-in') this.revoked = (because) => revoked(because, () => this.permit)
   }
 
   get executes(): boolean {

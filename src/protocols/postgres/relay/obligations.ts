@@ -14,7 +14,7 @@ import {
   type RowMasker,
 } from '../masking.ts'
 import { decodeRowDescription } from '../messages.ts'
-import { innerOf } from '../compose.ts'
+import { innermost, innerOf } from '../compose.ts'
 import type { Node, Statement } from '../statement.ts'
 
 export const CLEAR: MaskPlan = Object.freeze({ kind: 'clear', scrub: false })
@@ -111,8 +111,8 @@ export class Obligations {
         remedy,
       )
     }
-    if (statement.readsOnly && statement.role.is !== 'copy-out') return null
-    if (statement.role.is !== 'copy-out' && !this.#returns(statement)) return null
+    const copies = innermost(statement).role.is === 'copy-out'
+    if (!copies && (statement.readsOnly || !this.#returns(statement))) return null
     const remedy = 'leave RETURNING out, or read with SELECT'
     return refusal(
       'obligation.unsupported',

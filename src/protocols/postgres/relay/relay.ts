@@ -8,7 +8,7 @@ import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
 import type { PostgresTargetConfig } from '../../../config/schema.ts'
 import type { Catalogue } from '../catalogue.ts'
-import { calling, compose, mystify } from '../compose.ts'
+import { calling, compose, innermost, mystify } from '../compose.ts'
 import { encodeNoticeResponse, errorFields, type TransactionStatus } from '../messages.ts'
 import { Names, type Version } from '../names.ts'
 import { newToken, type Origination, type Token } from '../origination.ts'
@@ -105,7 +105,7 @@ export class Relay {
   /** Executions of the extended protocol since the last Sync. */
   executions = 0
   /** The last execution, where its rows are limited: what follows it waits for its end. */
-  limited: Execution | null = null
+  limited: { readonly execution: Execution; readonly query: boolean } | null = null
   /** What ran may have changed the catalogs; looked at when the transaction is over. */
   schemaChanged = false
   /** The catalogs are being looked at: what comes next is judged by what they say then. */
@@ -365,7 +365,7 @@ export class Relay {
 
   /** What running the statement does to the names, from now on. */
   changeNames(statement: Statement): NameChanges {
-    const { role } = statement
+    const { role } = innermost(statement)
     switch (role.is) {
       case 'prepare': {
         const { revision } = this.analyses.catalogue()

@@ -305,8 +305,7 @@ export class ServerSide {
 
   #copyIn(): void {
     const execution = this.#relay.replies.running
-    if (execution === null || execution.statement.role.is !== 'copy-in')
-      return this.#violation('an unexpected CopyInResponse')
+    if (execution === null || execution.role.is !== 'copy-in') return this.#violation('an unexpected CopyInResponse')
     execution.taking = true
     execution.tell()
     this.#pass()
@@ -314,7 +313,7 @@ export class ServerSide {
 
   #copyOut(): void {
     const execution = this.#relay.replies.running
-    if (execution === null || execution.statement.role.is !== 'copy-out') return this.#violation('unexpected COPY data')
+    if (execution === null || execution.role.is !== 'copy-out') return this.#violation('unexpected COPY data')
     const { type, start, end } = this.#reader
     if (type === BACKEND.CopyData) execution.bytes += end - start
     if (execution.stopped === null) this.#pass()

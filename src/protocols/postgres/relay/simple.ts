@@ -7,6 +7,7 @@ import { decodeQuery, encodeReadyForQuery } from '../messages.ts'
 import { EMPTY_QUERY, refusedQuery } from '../origination.ts'
 import { refusalResponse } from '../refusal.ts'
 import type { Analysis, Statement } from '../statement.ts'
+import { innermost } from '../compose.ts'
 import { Execution } from './execution.ts'
 import { type Refused, refused, type Relay } from './relay.ts'
 
@@ -77,8 +78,9 @@ export class SimpleQuery {
       const result = this.#relay.resolve(statement, earlier)
       if ('refusal' in result) return result
       resolved.push(result)
-      if (statement.role.is === 'prepare') earlier?.set(`s${statement.role.name}`, statement.role.statement)
-      if (statement.role.is === 'declare') earlier?.set(`p${statement.role.name}`, statement.role.statement)
+      const { role } = innermost(result)
+      if (role.is === 'prepare') earlier?.set(`s${role.name}`, role.statement)
+      if (role.is === 'declare') earlier?.set(`p${role.name}`, role.statement)
     }
     return resolved
   }
@@ -89,13 +91,13 @@ export class SimpleQuery {
     const { permit } = verdict
     request.permit = permit
     const executions = request.statements.map((statement, index) => {
-      const { role } = statement
+      const { role } = innermost(statement)
       const names = relay.changeNames(statement)
       const portal = role.is === 'fetch' ? (relay.portals.get(role.name) ?? null) : null
       const plan = relay.obligations.plan(statement, permit.decisions[index] as Decision)
       const execution = new Execution({ permit, index, statement, plan, portal, ...names })
       if (role.is === 'copy-in') relay.copies.push(execution)
-      if (execution.limited && statement.readsOnly) relay.limited = execution
+      if (execution.limited && statement.readsOnly) relay.limited = { execution, query: true }
       return execution
     })
     relay.outgoing.forward(permit)
@@ -128,7 +130,7 @@ class QueryRequest implements Request {
     this.statements = statements
     this.bytes = bytes
     this.commands = statements.map((statement) => ({ shape: statement.shape, varying: this.#varying(statement) }))
-    if (statements.some((statement) => statement.role.is === 'copy-in')) {
+    if (statements.some((statement) => innermost(statement).role.is === 'copy-in')) {
       this.revoked = (because) => revoked(because, () => this.permit)
     }
   }

@@ -42,6 +42,13 @@ t.test('a cursor that is fetched in parts has one limit for all of them', async 
   await ask(client, encodeQuery(`BEGIN; DECLARE c CURSOR FOR ${five}`))
   t.equal(await ask(client, encodeQuery('FETCH 2 FROM c')), 'T D(1) D(2) C(FETCH 2) Z(T)')
   t.equal(await ask(client, encodeQuery('FETCH 2 FROM c')), 'T D(3) E(54000) Z(E)')
+  await ask(client, encodeQuery('ROLLBACK'))
+  await ask(client, encodeQuery(`BEGIN; DECLARE c CURSOR FOR ${five}`))
+  t.equal(
+    await ask(client, whole('FETCH 2 FROM c'), whole('SELECT 1'), sync()),
+    '1 2 D(1) D(2) C(FETCH 2) 1 2 D(1) C(SELECT 1) Z(T)',
+    'by the protocol, in a pipeline',
+  )
 })
 
 t.test('a limit that is passed in a transaction fails it before anything behind it runs', async (t) => {

@@ -1,8 +1,13 @@
 /** What is judged is what runs, whatever name it goes by. */
 import t from 'tap'
-import { encodeClose, encodeQuery } from '../../../../src/protocols/postgres/messages.ts'
+import {
+  encodeClose,
+  encodeCopyData,
+  encodeCopyDone,
+  encodeQuery,
+} from '../../../../src/protocols/postgres/messages.ts'
 import { ALLOW, deny } from '../../../support/fakes.ts'
-import { ask, bind, describePortal, execute, parse, setting, sync } from './setting.ts'
+import { ask, bind, describePortal, execute, limited, parse, setting, sync } from './setting.ts'
 
 const SETUP = `CREATE TABLE customers (id int, secret text); INSERT INTO customers VALUES (1, 'hidden-value');
   CREATE TABLE public_things (id int, secret text); INSERT INTO public_things VALUES (1, 'shown-value')`
@@ -88,6 +93,36 @@ t.test('a statement that runs a statement that runs a statement is judged by the
   t.equal(await ask(client, encodeQuery('EXECUTE outer_one')), 'E(42501) Z(I)')
   t.equal(await ask(client, bind('p', 'outer_one'), execute('p'), sync()), 'E(42501) Z(I)')
   t.notOk(tap.take().includes('outer_one'))
+})
+
+t.test('what SQL executes may define names itself, where the protocol has prepared it', async (t) => {
+  const { policy, connect } = await setting(t, SETUP)
+  policy.rule = () => ({ ...ALLOW, masks: MASKS })
+  const client = await connect()
+  await ask(client, encodeQuery('PREPARE a AS SELECT secret FROM public_things'))
+  t.equal(await ask(client, parse('drops', 'DEALLOCATE a'), parse('defines', DEFINES), sync()), '1 1 Z(I)')
+  t.equal(await ask(client, encodeQuery('EXECUTE drops')), 'C(DEALLOCATE) Z(I)')
+  t.equal(await ask(client, encodeQuery('EXECUTE a')), 'E(26000) Z(I)')
+  t.equal(
+    await ask(client, encodeQuery('EXECUTE defines; EXECUTE a')),
+    'C(PREPARE) T D([sidegate:masked]) C(SELECT 1) Z(I)',
+  )
+  t.equal(await ask(client, encodeQuery('EXECUTE a')), 'T D([sidegate:masked]) C(SELECT 1) Z(I)')
+})
+
+const DEFINES = 'PREPARE a AS SELECT secret FROM customers'
+
+t.test('what SQL executes may be a COPY, where the protocol has prepared it', async (t) => {
+  const { policy, connect, sql } = await setting(t, 'CREATE TABLE log (n int)')
+  const client = await connect()
+  await ask(client, parse('fills', 'COPY log FROM STDIN'), parse('shows', 'COPY log TO STDOUT'), sync())
+  const data = [encodeCopyData(Buffer.from('7\n')), encodeCopyDone()]
+  t.equal(await ask(client, encodeQuery('EXECUTE fills'), ...data), 'G C(COPY 1) Z(I)')
+  t.equal(await ask(client, encodeQuery('EXECUTE shows')), 'H d c C(COPY 1) Z(I)')
+  t.equal(await ask(client, parse('', 'EXECUTE fills'), bind(''), execute(''), ...data, sync()), '1 2 G C(COPY 1) Z(I)')
+  policy.rule = () => limited({ rows: 1 })
+  t.equal(await ask(client, encodeQuery('EXECUTE shows')), 'E(42501) Z(I)', 'whose rows nobody counts')
+  t.same(await sql('SELECT n FROM log'), [{ n: 7 }, { n: 7 }])
 })
 
 t.test('SQL and the protocol share names, both ways', async (t) => {

@@ -93,6 +93,7 @@ const STATEMENTS = [
 const QUERIES = [
   ...STATEMENTS,
   'EXECUTE a',
+  'EXECUTE b',
   'EXECUTE b(3)',
   'EXPLAIN (COSTS OFF) EXECUTE a',
   '',
