@@ -21,7 +21,7 @@ import {
   words,
 } from './script.ts'
 
-const RUNS = Number(process.env['DIFFERENTIAL_RUNS'] ?? 40)
+const RUNS = Number(process.env['DIFFERENTIAL_RUNS'] ?? 25)
 const seed = process.env['DIFFERENTIAL_SEED']
 const path = process.env['DIFFERENTIAL_PATH']
 const parameters: fc.Parameters<[Script]> = {
