@@ -59,10 +59,9 @@ function keyOf(text: string): string {
 function analysisOf(text: string, twin: Statement): Analysis {
   const { protocol, action, detail } = twin.shape
   const { role, tree, readsOnly, parameters } = twin
-  return {
-    kind: 'statements',
-    statements: [{ shape: { protocol, action, text, detail }, role, tree, readsOnly, parameters }],
-  }
+  const shape = Object.freeze({ protocol, action, text, detail })
+  const statement = Object.freeze({ shape, role, tree, readsOnly, parameters })
+  return { kind: 'statements', statements: [statement] }
 }
 
 /** It only reads, and every run of digits is an integer constant that a column is compared with. */
