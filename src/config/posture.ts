@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type FailureRow, failureTable } from './failures.ts'
 import type { Loaded } from './load.ts'
 import { keyOf } from './problem.ts'
-import type { Configuration, PostgresTargetConfig, TargetConfig } from './schema.ts'
+import type { Configuration, PostgresTargetConfig, SshTargetConfig, TargetConfig } from './schema.ts'
 import { formatDuration, formatSize } from './values.ts'
 
 export interface Posture {
@@ -82,8 +82,10 @@ function targetOf(target: TargetConfig): TargetPosture {
   switch (target.protocol) {
     case 'postgres':
       return { name: target.name, protocol: target.protocol, facts: postgresFacts(target) }
+    case 'ssh':
+      return { name: target.name, protocol: target.protocol, facts: sshFacts(target) }
     default:
-      return target.protocol satisfies never
+      return target satisfies never
   }
 }
 
@@ -110,6 +112,14 @@ function postgresFacts(target: PostgresTargetConfig): TargetPosture['facts'] {
       `${limits.statements} statements a message, ${limits.nodes} nodes, ${limits.depth} deep, ${limits.parameters} parameters`,
     ],
     ['timeouts', `${formatDuration(limits.handshake)} to connect, ${formatDuration(limits.parse)} to parse, ${idle}`],
+  ]
+}
+
+function sshFacts({ listen, agent, upstream }: SshTargetConfig): TargetPosture['facts'] {
+  return [
+    ['listens', at(listen)],
+    ['agents', agent.authenticate],
+    ['upstream', at(upstream)],
   ]
 }
 

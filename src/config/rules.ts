@@ -1,7 +1,7 @@
 /** What a configuration must keep beyond the form of single keys, and what weakens it. Looks at no file. */
 import { isLoopback } from '../net/listener.ts'
 import { type KeyPath, type Problem, problem } from './problem.ts'
-import type { Configuration, PostgresTargetConfig, TargetConfig } from './schema.ts'
+import type { Configuration, PostgresTargetConfig, SshTargetConfig, TargetConfig } from './schema.ts'
 
 export function checkRules(configuration: Configuration): Problem[] {
   const targets = Object.entries(configuration.targets)
@@ -85,9 +85,18 @@ function checkTarget(target: TargetConfig): Problem[] {
   switch (target.protocol) {
     case 'postgres':
       return checkPostgres(target).map((found) => ({ ...found, path: ['targets', target.name, ...found.path] }))
+    case 'ssh':
+      return checkSsh(target).map((found) => ({ ...found, path: ['targets', target.name, ...found.path] }))
     default:
-      return target.protocol satisfies never
+      return target satisfies never
   }
+}
+
+function checkSsh({ agent, listen }: SshTargetConfig): Problem[] {
+  if (agent.authenticate !== 'none' || isLoopback(listen.host)) return []
+  const message = `anyone who reaches ${listen.host}:${listen.port} could connect`
+  const remedy = 'listen on the loopback, or authenticate by key, certificate or jwt'
+  return [problem('config.exposed', ['agent', 'authenticate'], message, remedy)]
 }
 
 function checkPostgres(target: PostgresTargetConfig): Problem[] {

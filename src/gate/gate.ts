@@ -110,12 +110,23 @@ type Ruling =
 
 const ALLOW: Ruling = { kind: 'allow' }
 
+/** Ends a session in its protocol's own form: the agent is told, the connection closes, and what ran is settled. */
+export type EndSession = (because: Refusal) => void
+
+interface OpenSession {
+  readonly session: Session
+  readonly end: EndSession | undefined
+  /** Why an operator ended it; null while none did. */
+  reason: string | null
+}
+
 export class Gate {
   readonly #policy: PolicyPort
   readonly #record: RecordPort
   readonly #approval: ApprovalPort | null
   /** What still streams, with the grants that it runs under: a change of policy judges it with those. */
   readonly #streams = new Map<Permit, { readonly request: Request; readonly grants: Grants }>()
+  readonly #open = new Map<string, OpenSession>()
 
   constructor(policy: PolicyPort, record: RecordPort, approval: ApprovalPort | null = null) {
     this.#policy = policy
@@ -124,11 +135,35 @@ export class Gate {
     policy.onChange(() => this.#ruleStreamsAgain())
   }
 
-  /** Begins a session. Throws the journal's error when its start cannot be recorded. */
-  open(context: Context, attributes: Readonly<Record<string, string>> = {}): Session {
+  /**
+   * Begins a session. Throws the journal's error when its start cannot be recorded.
+   * `end` is called at most once, when an operator ends it, and must not throw; the protocol still calls {@link close}.
+   */
+  open(context: Context, attributes: Readonly<Record<string, string>> = {}, end?: EndSession): Session {
     const session = new Session(context, attributes)
     this.#record.sessionStart(session)
+    this.#open.set(session.id, { session, end, reason: null })
     return session
+  }
+
+  /** What is open now, in the order in which it began. */
+  get sessions(): readonly Session[] {
+    return [...this.#open.values()].map(({ session }) => session)
+  }
+
+  /**
+   * The kill switch. From here on nothing of the session is permitted, and its protocol ends it. The reason is for the
+   * record of its end, never for the agent. False where no such session is open; a second call changes nothing.
+   */
+  end(sessionId: string, reason: string): boolean {
+    const open = this.#open.get(sessionId)
+    if (open === undefined) return false
+    if (open.reason !== null) return true
+    open.reason = reason
+    const because = refusal('session.ended')
+    open.session.ended = because
+    open.end?.(because)
+    return true
   }
 
   /**
@@ -136,6 +171,7 @@ export class Gate {
    * A permit's bytes may be taken once {@link whenRecorded} has called back.
    */
   rule(session: Session, request: Request): Verdict | Promise<Verdict> {
+    if (session.ended !== null) return this.#refuseAll(session, request.commands, session.ended)
     const sequence = session.sequence + 1
     session.sequence += request.commands.length
     session.usage.commands += request.commands.length
@@ -216,7 +252,15 @@ export class Gate {
         this.#streams.delete(permit)
       }
     }
-    this.#record.sessionEnd(session, reason)
+    const ended = this.#open.get(session.id)?.reason ?? null
+    this.#open.delete(session.id)
+    this.#record.sessionEnd(session, ended === null ? reason : `session.ended: ${ended}`)
+  }
+
+  #refuseAll(session: Session, commands: readonly Command[], because: Refusal): Verdict {
+    let refused = because
+    for (const command of commands) refused = this.refuse(session, command, because)
+    return { kind: 'refused', refusal: refused }
   }
 
   async #hold(session: Session, request: Request, sequence: number, rulings: readonly Ruling[]): Promise<Verdict> {
@@ -233,6 +277,7 @@ export class Gate {
       if ('grant' in reply) grants[index] = reply.grant
       else denied = reply.refusal
     }
+    denied = session.ended ?? denied
     // Time has passed: what was granted is judged again, by whatever policy holds now, before anything is forwarded.
     const answers = request.commands.map((command, index) =>
       this.#policy.decide({ session, command, sequence: sequence + index, grant: grants[index] ?? null }),

@@ -21,6 +21,7 @@ export const REFUSALS = {
   'approval.timeout': 'nobody approved in time',
   'approval.withdrawn': 'the request for approval was withdrawn',
   'policy.revoked': 'the policy changed, and no longer permits this',
+  'session.ended': 'an operator ended the session',
   'session.limit': 'a limit of the session was reached',
   'target.forbidden': 'this is not offered by the target',
   'upstream.unavailable': 'the target cannot be reached',

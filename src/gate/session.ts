@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Principal, TargetIdentity, Workload } from './principal.ts'
+import type { Refusal } from './refusal.ts'
 
 /** Who acts on what from where: the part of the policy input that is constant for a session. Frozen. */
 export interface Context {
@@ -31,6 +32,8 @@ export class Session {
   /** What the protocol adds to the record of the session's start: database, user, client. Never a secret. */
   readonly attributes: Readonly<Record<string, string>>
   sequence = 0
+  /** Why nothing is permitted in it any more; null while it goes on. */
+  ended: Refusal | null = null
 
   constructor(context: Context, attributes: Readonly<Record<string, string>>) {
     this.context = context

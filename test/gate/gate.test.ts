@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Gate, type Request, type Verdict } from '../../src/gate/gate.ts'
-import { refusal } from '../../src/gate/refusal.ts'
+import { type Refusal, refusal } from '../../src/gate/refusal.ts'
 import { ALLOW, approve, command, CONTEXT, deny, FakeApproval, FakePolicy, FakeRecord } from '../support/fakes.ts'
 
 const MISUSED = { code: 'permit.misused' }
@@ -235,4 +235,57 @@ t.test('closing a session ends its streams and is on record', async (t) => {
   gate.close(session, 'agent left')
   t.throws(() => permit.pass(BYTES), MISUSED)
   t.match(record.records.at(-1), { type: 'session-end', reason: 'agent left' })
+})
+
+t.test(
+  'an operator ends a session: its protocol is told once, nothing more is permitted, the reason is on record',
+  async (t) => {
+    const { gate, record } = setUp()
+    const told: Refusal[] = []
+    const session = gate.open(CONTEXT, {}, (because) => told.push(because))
+    t.ok(gate.sessions.includes(session))
+    t.ok(gate.end(session.id, 'left a shell open'))
+    t.ok(gate.end(session.id, 'again'), 'it is still open: its protocol is closing it')
+    t.same(told, [{ code: 'session.ended', message: 'an operator ended the session', remedy: '', policy: '' }])
+    t.equal(
+      refusalOf(gate.rule(session, request({ commands: [command('one'), command('two')] }))).code,
+      'session.ended',
+    )
+    t.same(
+      record.decisions.map(({ sequence, refusal: because }) => [sequence, because?.code]),
+      [
+        [1, 'session.ended'],
+        [2, 'session.ended'],
+      ],
+    )
+    t.equal(session.usage.denied, 2)
+    gate.close(session, 'the agent left')
+    t.match(record.records.at(-1), { type: 'session-end', session, reason: 'session.ended: left a shell open' })
+    t.notOk(gate.sessions.includes(session))
+    t.notOk(gate.end(session.id, 'too late'))
+  },
+)
+
+t.test('only sessions that are open can be ended', async (t) => {
+  const { gate, record, session } = setUp()
+  t.notOk(gate.end('nobody', 'no reason'))
+  gate.close(session, 'the agent left')
+  t.match(record.records.at(-1), { type: 'session-end', reason: 'the agent left' })
+  t.same(gate.sessions, [])
+  record.fail('record.unavailable')
+  t.throws(() => gate.open(CONTEXT), { code: 'record.unavailable' })
+  t.same(gate.sessions, [], 'what could not be recorded never began')
+})
+
+t.test('a command that people granted after its session was ended is refused', async (t) => {
+  const approval = new FakeApproval()
+  const { gate, record, session } = setUp(
+    new FakePolicy(({ grant }) => (grant === null ? approve('change') : ALLOW)),
+    approval,
+  )
+  const verdict = gate.rule(session, request())
+  gate.end(session.id, 'no longer wanted')
+  approval.holds[0]?.settle({ grant: { by: ['ann'], at: '2026-01-01T00:00:00Z', codes: ['change'] } })
+  t.equal(refusalOf(await verdict).code, 'session.ended')
+  t.equal(record.decisions[0]?.refusal?.code, 'session.ended')
 })

@@ -62,7 +62,7 @@ export function targetConfig(
     },
   })
   const target = whole.targets['target']
-  if (target === undefined) throw new Error('no target')
+  if (target?.protocol !== 'postgres') throw new Error('no target')
   return { ...target, name: 'target' }
 }
 
