@@ -1,5 +1,5 @@
 /** The whole sidecar with the starter policy, before a real PostgreSQL: what every test of real clients runs against. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,11 +8,10 @@ import type { Test } from 'tap'
 import { createLog } from '../../../src/commands/run/log.ts'
 import { startSidecar } from '../../../src/commands/run/sidecar.ts'
 import { configuration } from '../../../src/config/schema.ts'
-import { readJournal } from '../../../src/record/reader.ts'
-import type { DecisionRecord, OutcomeRecord, StoredRecord } from '../../../src/record/records.ts'
 import { buildBundle } from '../../support/bundle.ts'
 import { type PostgresOptions, type PostgresServer, startPostgres } from '../../support/postgres.ts'
 import { createAuthority } from '../../support/tls.ts'
+import { bytesBelow, checkRecords, commandsOf, POLL_MS, type Recorded, settled, SETTLED_MS } from '../records.ts'
 import { DATABASE, EMAILS, ROLE, SHOP, SSNS } from './shop.ts'
 
 const STARTER = join(import.meta.dirname, '../../../bundles/starter')
@@ -22,9 +21,6 @@ const UPSTREAM_PASSWORD = 'upstream-secret-of-the-role'
 /** The agent's own, for the target that asks for one. */
 export const AGENT_PASSWORD = 'secret-of-the-agent'
 
-/** The journal has everything a moment after the client has its answer. */
-const SETTLED_MS = 5_000
-const POLL_MS = 10
 /** Some seconds on a machine that does nothing else: a process for each script of psql is what takes its time. */
 const WHOLE_FILE_MS = 120_000
 
@@ -35,12 +31,6 @@ export interface Address {
   readonly database: string
   /** Absent where the way in asks for none. */
   readonly password?: string
-}
-
-export interface Recorded {
-  readonly decision: DecisionRecord
-  /** Null for what was refused. */
-  readonly outcome: OutcomeRecord | null
 }
 
 export interface Gated {
@@ -130,7 +120,11 @@ export async function startGated(t: Test, options: PostgresOptions = {}): Promis
     connections,
     async check(t) {
       t.equal(await connections(), 0, 'no connection is left behind')
-      checkRecords(t, await records(), bytesBelow(journal), logged)
+      checkRecords(t, await records(), {
+        journal: bytesBelow(journal),
+        log: logged,
+        secrets: [...SSNS, ...EMAILS, UPSTREAM_PASSWORD, AGENT_PASSWORD],
+      })
     },
     async recorded() {
       const all = await records()
@@ -138,26 +132,6 @@ export async function startGated(t: Test, options: PostgresOptions = {}): Promis
       seen = all.at(-1)?.seq ?? seen
       return commandsOf(all).filter(({ decision }) => decision.seq > from)
     },
-  }
-}
-
-function bytesBelow(directory: string): Buffer {
-  return Buffer.concat(readdirSync(directory).map((name) => readFileSync(join(directory, name))))
-}
-
-/** Reads all records, when each command that was permitted has its outcome. */
-async function settled(journal: string): Promise<readonly StoredRecord[]> {
-  const deadline = Date.now() + SETTLED_MS
-  for (;;) {
-    const records: StoredRecord[] = []
-    for await (const { record } of readJournal(journal)) records.push(record)
-    const open = commandsOf(records).filter(({ decision, outcome }) => permitted(decision) && outcome === null)
-    if (open.length === 0) return records
-    if (Date.now() > deadline) {
-      const texts = open.map(({ decision }) => decision.input.command.text)
-      throw new Error(`permitted, and never settled: ${texts.join('; ')}`)
-    }
-    await sleep(POLL_MS)
   }
 }
 
@@ -178,43 +152,5 @@ export async function rejects(
     t.fail('it did not fail')
   } catch (error) {
     t.match(like instanceof RegExp ? String(error) : error, like)
-  }
-}
-
-export function permitted({ custom }: DecisionRecord): boolean {
-  return custom.verdict === 'permitted'
-}
-
-function commandsOf(records: readonly StoredRecord[]): readonly Recorded[] {
-  const outcomes = new Map<string, OutcomeRecord>()
-  for (const record of records) {
-    if (record.type === 'outcome') outcomes.set(`${record.session} ${record.sequence}`, record)
-  }
-  return records
-    .filter((record) => record.type === 'decision')
-    .map((decision) => ({ decision, outcome: outcomes.get(`${decision.session} ${decision.sequence}`) ?? null }))
-}
-
-/**
- * Every command of a session has its decision, in order; what was permitted is settled, what was refused never ran; and
- * no secret is anywhere in the journal's bytes or in the log.
- */
-function checkRecords(t: Test, records: readonly StoredRecord[], journal: Buffer, log: string): void {
-  const sequences = new Map<string, number>()
-  const gaps: string[] = []
-  for (const record of records) {
-    if (record.type !== 'decision' && record.type !== 'session-end') continue
-    const expected = (sequences.get(record.session) ?? 0) + (record.type === 'decision' ? 1 : 0)
-    if (record.sequence !== expected) gaps.push(`${record.id} is ${record.sequence}, not ${expected}`)
-    if (record.type === 'decision') sequences.set(record.session, record.sequence)
-  }
-  t.ok(sequences.size > 0, 'sessions were recorded')
-  t.same(gaps, [], 'every command has its decision')
-  const ran = commandsOf(records).filter(({ decision, outcome }) => !permitted(decision) && outcome !== null)
-  t.same(ran, [], 'nothing ran that was refused')
-  t.ok(journal.includes('"session-start"'), 'the journal can be searched')
-  for (const secret of [...SSNS, ...EMAILS, UPSTREAM_PASSWORD, AGENT_PASSWORD]) {
-    t.notOk(journal.includes(secret), `the journal does not hold ${secret}`)
-    t.notOk(log.includes(secret), `the log does not hold ${secret}`)
   }
 }

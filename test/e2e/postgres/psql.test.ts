@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { removeAtExit } from '../../support/process.ts'
-import { type Address, permitted, startGated } from './gated.ts'
+import { permitted } from '../records.ts'
+import { type Address, startGated } from './gated.ts'
 import { psql, startOnTerminal } from './psql.ts'
 
 /** Debian's psql is of this version, and its pg_dump serves no newer server. */

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { run } from '../../support/process.ts'
-import { type Address, permitted, same, startGated } from './gated.ts'
+import { permitted } from '../records.ts'
+import { type Address, same, startGated } from './gated.ts'
 import { STARTS } from './starts.ts'
 
 /** Introspection, one file for each tool; statements end with a semicolon at a line's end, `$n` are bound. */
