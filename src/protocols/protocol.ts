@@ -19,12 +19,28 @@ export interface TokenVerifier {
   verify(token: string): Promise<Principal>
 }
 
+/** What an OpenSSH certificate says of who presented it and proved to hold its key. */
+export interface Certified {
+  /** The login name that it was presented for, one of its principals. */
+  readonly user: string
+  readonly keyId: string
+  /** In decimal: it may be larger than a number can hold. */
+  readonly serial: string
+  readonly principals: readonly string[]
+  /** Of the certified key, and of the authority that signed, as `SHA256:…`. */
+  readonly fingerprint: string
+  readonly authority: string
+}
+
 /** Who acts, by the way in which it was proven. */
 export interface Identities {
   /** Nobody proved anything but to stand beside the sidecar. */
   workload(workload: Workload): Principal
   /** The agent's own password was right. */
   password(user: string): Principal
+  /** The agent holds the private half of a key that is configured for the user. */
+  key(user: string, fingerprint: string): Principal
+  certificate(certified: Certified): Principal
   /** Fails with a coded error when the keys cannot be read. */
   tokens(demands: TokenDemands): Promise<TokenVerifier>
 }

@@ -3,7 +3,12 @@ import { pino } from 'pino'
 import { configuration, type PostgresTargetConfig } from '../../src/config/schema.ts'
 import { Gate } from '../../src/gate/gate.ts'
 import type { ApprovalPort, PolicyPort, RecordPort } from '../../src/gate/ports.ts'
-import { passwordPrincipal, workloadPrincipal } from '../../src/identity/principals.ts'
+import {
+  certificatePrincipal,
+  keyPrincipal,
+  passwordPrincipal,
+  workloadPrincipal,
+} from '../../src/identity/principals.ts'
 import { createTokenVerifier } from '../../src/identity/tokens.ts'
 import { readSecret } from '../../src/credentials/secret.ts'
 import { MaskKey } from '../../src/mask/key.ts'
@@ -80,7 +85,13 @@ export async function startTarget(
     workload: { namespace: 'agents', pod: 'agent-0', serviceAccount: 'agent', labels: {} },
     identity: { name: 'target', protocol: 'postgres', host: server.host, port: server.port, labels: {} },
     log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
-    identities: { workload: workloadPrincipal, password: passwordPrincipal, tokens: createTokenVerifier },
+    identities: {
+      workload: workloadPrincipal,
+      password: passwordPrincipal,
+      key: keyPrincipal,
+      certificate: certificatePrincipal,
+      tokens: createTokenVerifier,
+    },
     secret: readSecret,
     masks: maskMethods(MaskKey.random()),
   })

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Configuration, TargetConfig } from '../../config/schema.ts'
 import { readSecret } from '../../credentials/secret.ts'
 import type { Gate } from '../../gate/gate.ts'
-import { passwordPrincipal, workloadPrincipal } from '../../identity/principals.ts'
+import { certificatePrincipal, keyPrincipal, passwordPrincipal, workloadPrincipal } from '../../identity/principals.ts'
 import { MaskKey } from '../../mask/key.ts'
 import { maskMethods } from '../../mask/method.ts'
 import { Listener, type ListenerCounts } from '../../net/listener.ts'
@@ -12,6 +12,8 @@ import type { Identities, Protocol, Target } from '../../protocols/protocol.ts'
 const IDENTITIES: Identities = {
   workload: workloadPrincipal,
   password: passwordPrincipal,
+  key: keyPrincipal,
+  certificate: certificatePrincipal,
   // Few targets take tokens, and what verifies them takes a while to load.
   tokens: async (demands) => (await import('../../identity/tokens.ts')).createTokenVerifier(demands),
 }

@@ -6,6 +6,16 @@ import type { Client, Connection as ServerConnection } from 'ssh2'
 import type { Principal } from '../../gate/principal.ts'
 import type { Refusal } from '../../gate/refusal.ts'
 
+/** What an agent may ask for besides running commands, in the words of OpenSSH's certificates. */
+export type Permission = 'permit-pty' | 'permit-port-forwarding' | 'permit-agent-forwarding' | 'permit-X11-forwarding'
+
+/** What the authority that certified an agent leaves it, before any policy is asked. What is not permitted is absent. */
+export interface Restriction {
+  /** Runs in place of whatever the agent asks for, a shell and sftp included. */
+  readonly forcedCommand: string | null
+  readonly permits: ReadonlySet<Permission>
+}
+
 /** An agent that has proven who it is. */
 export interface Proven {
   readonly principal: Principal
@@ -14,10 +24,15 @@ export interface Proven {
   readonly method: 'none' | 'password' | 'key' | 'certificate'
   /** What the session's record says of the proof: a key's fingerprint, a certificate's serial and key id. Never a secret. */
   readonly attributes: Readonly<Record<string, string>>
+  /** Only with a certificate; who proves itself otherwise is restricted by policy alone. */
+  readonly restriction?: Restriction
 }
 
 export interface AgentLeg {
-  /** Authenticated; its `session`, `tcpip` and other events have no listeners yet, and none was lost. */
+  /**
+   * Authenticated; its `session`, `tcpip` and other events have no listeners yet, and none was lost: what the agent opened
+   * and asked for meanwhile comes one turn after `session` has a listener. Attach all of them in one go.
+   */
   readonly client: ServerConnection
   readonly proven: Proven
   /** The agent's greeting after `SSH-2.0-`. */

@@ -2,7 +2,12 @@
 import type { PostgresTargetConfig } from '../../../src/config/schema.ts'
 import { configuration } from '../../../src/config/schema.ts'
 import { readSecret } from '../../../src/credentials/secret.ts'
-import { passwordPrincipal, workloadPrincipal } from '../../../src/identity/principals.ts'
+import {
+  certificatePrincipal,
+  keyPrincipal,
+  passwordPrincipal,
+  workloadPrincipal,
+} from '../../../src/identity/principals.ts'
 import { createTokenVerifier } from '../../../src/identity/tokens.ts'
 import type { Connection } from '../../../src/net/connection.ts'
 import { Listener } from '../../../src/net/listener.ts'
@@ -53,7 +58,13 @@ export interface WireRelay {
 
 /** `remote`: connections count as coming from elsewhere than loopback. */
 export async function startWireRelay(config: PostgresTargetConfig, remote = false): Promise<WireRelay> {
-  const identities = { workload: workloadPrincipal, password: passwordPrincipal, tokens: createTokenVerifier }
+  const identities = {
+    workload: workloadPrincipal,
+    password: passwordPrincipal,
+    key: keyPrincipal,
+    certificate: certificatePrincipal,
+    tokens: createTokenVerifier,
+  }
   const side = await prepareAgentSide(config, { workload: WORKLOAD, identities, secret: readSecret })
   const keys = new CancelKeys()
   const accepted: Accepted[] = []
