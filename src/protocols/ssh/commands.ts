@@ -1,0 +1,120 @@
+/** What an agent asks for on a connection, as Commands: `input.command.detail` as rego/schemas/ssh.json describes it. */
+import type { Command, Shape } from '../../gate/command.ts'
+import type { JsonObject } from '../../gate/json.ts'
+import type { ShellAnalysis, ShellFacts } from './shell/facts.ts'
+import { analyseCommandLine } from './shell/analyse.ts'
+import { SHELL_LIMITS } from './shell/limits.ts'
+
+const NONE: readonly never[] = Object.freeze([])
+const NOTHING: JsonObject = Object.freeze({})
+
+/** Every key that is not about a kind is null, false or empty. */
+const DETAIL = {
+  tty: false,
+  mode: null,
+  commands: NONE,
+  literal: false,
+  reasons: NONE,
+  redirects: NONE,
+  transfer: null,
+  subsystem: null,
+  operation: null,
+  path: null,
+  resolved: null,
+  target: null,
+  targetResolved: null,
+  flags: NONE,
+  attributes: NONE,
+  permissions: null,
+  destination: null,
+  environment: null,
+} as const satisfies JsonObject
+
+export type Kind = 'exec' | 'shell' | 'subsystem' | 'environment' | 'pty'
+export type ShellMode = 'recorded' | 'line-gated'
+
+/** A command line, and what it would run. */
+export interface Line {
+  readonly command: Command
+  readonly analysis: ShellAnalysis
+}
+
+/** Lines that are kept with their analyses: what a program repeats. */
+const MOST_LINES = 1024
+/** Of all the lines together; their analyses are some ten times as large. */
+const MOST_TEXT = 1024 ** 2
+
+/** The commands of one target. The same line is the same shape, so that what was derived from it is found again. */
+export class Commands {
+  readonly #bytes: number
+  readonly #lines = new Map<string, Line>()
+  #text = 0
+
+  /** `bytes`: the longest line. */
+  constructor(bytes: number) {
+    this.#bytes = bytes
+  }
+
+  line(line: string, user: string, { tty, mode }: { readonly tty: boolean; readonly mode: 'line-gated' | null }): Line {
+    const key = `${user}\0${tty ? 't' : ''}${mode ?? ''}\0${line}`
+    const known = this.#lines.get(key)
+    if (known !== undefined) {
+      // The one that was used last is the last to go.
+      this.#lines.delete(key)
+      this.#lines.set(key, known)
+      return known
+    }
+    const analysis = analyseCommandLine(line, { ...SHELL_LIMITS, bytes: this.#bytes })
+    const facts: Partial<ShellFacts> = analysis.kind === 'commands' ? analysis.facts : {}
+    const made = { command: command('exec', user, line, { ...facts, tty, mode }), analysis }
+    this.#keep(key, made)
+    return made
+  }
+
+  #keep(key: string, line: Line): void {
+    this.#lines.set(key, line)
+    this.#text += key.length
+    for (const oldest of this.#lines.keys()) {
+      if (this.#lines.size <= MOST_LINES && this.#text <= MOST_TEXT) return
+      this.#lines.delete(oldest)
+      this.#text -= oldest.length
+    }
+  }
+}
+
+/** A command line that was not analysed, since it is no text. */
+export function unreadableLine(bytes: Buffer, user: string, tty: boolean): Command {
+  return command('exec', user, bytes.toString('utf8'), { tty })
+}
+
+export function shellCommand(user: string, mode: ShellMode, tty: boolean): Command {
+  return command('shell', user, 'shell', { mode, tty })
+}
+
+export function subsystemCommand(user: string, name: string, tty: boolean): Command {
+  return command('subsystem', user, name, { subsystem: name.toWellFormed(), tty })
+}
+
+export function environmentCommand(user: string, name: string, value: string): Command {
+  const environment = { name: name.toWellFormed(), value: value.toWellFormed() }
+  return command('environment', user, `${name}=${value}`, { environment })
+}
+
+export function ptyCommand(user: string, terminal: string, size: string): Command {
+  const environment = { name: 'TERM', value: terminal.toWellFormed() }
+  return command('pty', user, `${terminal} ${size}`, { tty: true, environment })
+}
+
+function command(kind: Kind, user: string, text: string, about: JsonObject): Command {
+  const detail = freeze({ kind, user: user.toWellFormed(), ...DETAIL, ...about })
+  const shape: Shape = Object.freeze({ protocol: 'ssh', action: kind, text: text.toWellFormed(), detail })
+  return { shape, varying: NOTHING }
+}
+
+function freeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    for (const inner of Object.values(value)) freeze(inner)
+    Object.freeze(value)
+  }
+  return value
+}
