@@ -74,7 +74,7 @@ export class Channels {
     if (sender === -1) return Promise.reject(new OpenFailed(OPEN_FAILURE.CONNECT_FAILED, GONE))
     const opening = Promise.withResolvers<Channel>()
     this.#opening.set(sender, opening)
-    this.#transport.send(encodeOpen(type, { sender, window: this.#options.window, packet: LARGEST_PACKET, body }))
+    this.#transport.send(encodeOpen(type, sender, this.#options.window, LARGEST_PACKET, body))
     return opening.promise
   }
 
