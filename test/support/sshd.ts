@@ -45,7 +45,7 @@ export interface SshdOptions {
   readonly sftp?: 'internal' | 'external'
   /** Names that the host's certificate holds for; it has one, by {@link SshServer.hostAuthority}, only where they are given. */
   readonly hostCertificate?: readonly string[]
-  /** Lines of `.bashrc` in the home of those who log in. */
+  /** What bash reads when somebody logs in, with and without a command. */
   readonly bashrc?: string
 }
 
@@ -119,7 +119,7 @@ async function prepare(directory: string, options: SshdOptions): Promise<Made> {
   ])
   const home = at('home')
   mkdirSync(home)
-  writeFileSync(join(home, '.bashrc'), options.bashrc ?? '')
+  for (const name of ['.bashrc', '.bash_profile']) writeFileSync(join(home, name), options.bashrc ?? '')
   writeFileSync(at('authorized_keys'), `${client.line}\n`)
   const lines = Object.entries({
     ...SETTINGS,
