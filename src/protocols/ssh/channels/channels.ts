@@ -39,6 +39,8 @@ export class OpenFailed extends Error {
   }
 }
 
+type Opening = PromiseWithResolvers<Channel> & { readonly opened: ((channel: Channel) => void) | undefined }
+
 const GONE = 'the connection is gone'
 const SILENT: ChannelEvents = { data() {}, eof() {}, request() {}, writable() {}, closed() {} }
 
@@ -48,7 +50,7 @@ export class Channels {
   readonly #options: ChannelsOptions
   readonly #transport: Transport
   readonly #channels = new Map<number, Channel>()
-  readonly #opening = new Map<number, PromiseWithResolvers<Channel>>()
+  readonly #opening = new Map<number, Opening>()
   /** Channels of the peer's that are open or asked for. */
   #theirs = 0
   #lost = false
@@ -68,12 +70,15 @@ export class Channels {
     return this.#channels.size
   }
 
-  /** Opens a channel. Fails with {@link OpenFailed}. */
-  open(type: string, body: Uint8Array = Buffer.alloc(0)): Promise<Channel> {
+  /**
+   * Opens a channel. Fails with {@link OpenFailed}. `opened` is called in the very turn of the peer's answer: where the peer is
+   * the first to speak, its data follow before the promise is heard of.
+   */
+  open(type: string, body: Uint8Array = Buffer.alloc(0), opened?: (channel: Channel) => void): Promise<Channel> {
     const sender = this.#lost ? -1 : this.#transport.reserve()
     if (sender === -1) return Promise.reject(new OpenFailed(OPEN_FAILURE.CONNECT_FAILED, GONE))
     const opening = Promise.withResolvers<Channel>()
-    this.#opening.set(sender, opening)
+    this.#opening.set(sender, { ...opening, opened })
     this.#transport.send(encodeOpen(type, sender, this.#options.window, LARGEST_PACKET, body))
     return opening.promise
   }
@@ -152,7 +157,9 @@ export class Channels {
     const opening = this.#opening.get(recipient)
     if (opening === undefined) return false
     this.#opening.delete(recipient)
-    opening.resolve(this.#add({ local: recipient, remote: sender, window, packet }, () => {}))
+    const channel = this.#add({ local: recipient, remote: sender, window, packet }, () => {})
+    opening.opened?.(channel)
+    opening.resolve(channel)
     return true
   }
 
