@@ -7,7 +7,7 @@
  */
 import type { Command } from './command.ts'
 import type { Decision } from './decision.ts'
-import type { Answer, ApprovalPort, Grant, Outcome, PolicyPort, Position, RecordPort } from './ports.ts'
+import type { Answer, ApprovalPort, FrameKind, Grant, Outcome, PolicyPort, Position, RecordPort } from './ports.ts'
 import { type Refusal, type RefusalCode, REFUSALS, refusal, refusalOf } from './refusal.ts'
 import { type Context, Session } from './session.ts'
 
@@ -224,6 +224,15 @@ export class Gate {
   /** Calls back when all that was ruled so far is on record as durably as configured, or can no longer be. */
   whenRecorded(done: (error: Error | null) => void): void {
     this.#record.whenDurable(done)
+  }
+
+  /**
+   * Puts a piece of what a permit's command does on record. Throws the journal's error when it cannot be: what goes on then
+   * would be missing from the recording, so the protocol ends it.
+   */
+  frame(permit: Permit, index: number, kind: FrameKind, data: Uint8Array): void {
+    const sequence = permit.sequence + index
+    this.#record.frame({ session: permit.session, sequence, kind, data, at: Date.now() })
   }
 
   /** Says what became of one of a permit's commands. A lost outcome cannot be undone; it shows as a gap. */

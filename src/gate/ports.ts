@@ -80,14 +80,34 @@ export interface OutcomeEvent {
   readonly at: number
 }
 
+/** What a piece of a recording is; `FrameEvent.data` says in what form. */
+export const FRAME_KINDS = ['input', 'output', 'error', 'resize', 'signal', 'exit', 'marker', 'transfer'] as const
+export type FrameKind = (typeof FRAME_KINDS)[number]
+
+/** A piece of the recording of what a permitted command does. */
+export interface FrameEvent {
+  readonly session: Session
+  /** The command's. */
+  readonly sequence: number
+  readonly kind: FrameKind
+  /**
+   * Of `input`, `output` and `error` the bytes as they came; of `resize` the terminal's columns and rows (`80x24`), of `signal` its name without
+   * SIG, of `exit` `{"status":0}` or `{"signal":"TERM"}`, of `transfer` an entry of a transcript as JSON, of `marker` a text. Copied.
+   */
+  readonly data: Uint8Array
+  /** Milliseconds since 1970. */
+  readonly at: number
+}
+
 /**
- * `sessionStart` and `decision` throw an error whose `code` is `record.unavailable` or `record.spool-full` when nothing can
+ * `sessionStart`, `decision` and `frame` throw an error whose `code` is `record.unavailable` or `record.spool-full` when nothing can
  * be recorded. `outcome` and `sessionEnd` never throw, since what they tell has happened: a lost one is counted in a gap record.
  */
 export interface RecordPort {
   sessionStart(session: Session): Position
   decision(event: DecisionEvent): Position
   outcome(event: OutcomeEvent): Position
+  frame(event: FrameEvent): Position
   sessionEnd(session: Session, reason: string): Position
   /** Everything up to here is as durable as configured: `write(2)` has returned, or `fdatasync` has. */
   readonly durable: Position

@@ -6,7 +6,7 @@
  */
 import type { Decision } from '../gate/decision.ts'
 import type { Json } from '../gate/json.ts'
-import type { Answer, DecisionEvent, OutcomeEvent } from '../gate/ports.ts'
+import type { Answer, DecisionEvent, FrameEvent, OutcomeEvent } from '../gate/ports.ts'
 import type { Session } from '../gate/session.ts'
 import { RecordError } from './errors.ts'
 import { ParameterHash } from './parameters.ts'
@@ -94,6 +94,11 @@ export class Encoding {
       (',"duration":' + microseconds(event.decidedAt, event.at)) +
       (masked.length === 0 ? ',"masked":[]}\n' : `,"masked":${bounded(ascii(JSON.stringify(masked)))}}\n`)
     return offset + slab.write(line, offset, 'latin1')
+  }
+
+  /** A frame's record up to its data, in ASCII; frames.ts writes the rest. */
+  frameHead(seq: number, { session, sequence, kind, at }: FrameEvent): string {
+    return `${this.#id}${seq}","type":"frame","seq":${seq}${this.#head(session, at)}${sequence},"kind":"${kind}","data":"`
   }
 
   sessionStart(slab: Buffer, offset: number, seq: number, session: Session): number {

@@ -7,11 +7,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import type { DecisionEvent, OutcomeEvent, Position, RecordPort } from '../gate/ports.ts'
+import type { DecisionEvent, FrameEvent, OutcomeEvent, Position, RecordPort } from '../gate/ports.ts'
 import type { Session } from '../gate/session.ts'
 import { BLOCK_HEADER, genesis, INSTANCE_LENGTH } from './block.ts'
 import { Encoding, RECORD_MAX } from './encoding.ts'
 import { errnoOf, RecordError } from './errors.ts'
+import { FRAME_BYTES, FrameWriter } from './frames.ts'
 import { Lock } from './lock.ts'
 import { type Recovered, recover } from './recovery.ts'
 import { type Mark, SLAB_SIZE, Store } from './store.ts'
@@ -72,6 +73,7 @@ export class Journal implements RecordPort {
   readonly #lock: Lock
   readonly #store: Store
   readonly #encoding: Encoding
+  readonly #frames = new FrameWriter()
   readonly #reserve: number
   readonly #housekeeping: NodeJS.Timeout
   readonly #turn = (): void => this.#endTurn()
@@ -167,6 +169,19 @@ export class Journal implements RecordPort {
     this.#running--
     if (!this.#admits(0)) return this.#lose()
     return this.#append(this.#encoding.outcome(this.#store.slab, this.#end, this.#next, event))
+  }
+
+  frame(event: FrameEvent): Position {
+    const { length } = event.data
+    this.#admit(this.#reserve)
+    const room = this.#frames.room(this.#next - 1, this.#end, event)
+    if (room > 0) this.#end = this.#frames.join(this.#store.slab, event, Math.min(room, length))
+    else this.#beginFrame(event, 0)
+    for (let from = room > 0 ? room : FRAME_BYTES; from < length; from += FRAME_BYTES) {
+      this.#admit(this.#reserve)
+      this.#beginFrame(event, from)
+    }
+    return this.#next - 1
   }
 
   sessionEnd(session: Session, reason: string): Position {
@@ -288,6 +303,11 @@ export class Journal implements RecordPort {
       setTimeout(this.#tick, IDLE_FLUSH_MS)
     }
     return this.#next++
+  }
+
+  #beginFrame(event: FrameEvent, from: number): void {
+    const head = this.#encoding.frameHead(this.#next, event)
+    this.#append(this.#frames.begin(this.#store.slab, this.#end, this.#next, head, event, from))
   }
 
   #note(type: string, rest: Parameters<Encoding['note']>[4]): void {

@@ -9,18 +9,19 @@
  */
 import type { Decision } from '../gate/decision.ts'
 import type { Json, JsonObject } from '../gate/json.ts'
-import type { Grant, OutcomeStatus } from '../gate/ports.ts'
+import type { FrameKind, Grant, OutcomeStatus } from '../gate/ports.ts'
 import type { Principal, TargetIdentity, Workload } from '../gate/principal.ts'
 import type { Refusal } from '../gate/refusal.ts'
 import type { Usage } from '../gate/session.ts'
 
-/** Types of this version. Reserved for later ones: `frame`, `approval`, `policy`, `checkpoint`. */
+/** Types of this version. Reserved for later ones: `approval`, `policy`, `checkpoint`. */
 export const RECORD_TYPES = [
   'instance-start',
   'instance-stop',
   'session-start',
   'decision',
   'outcome',
+  'frame',
   'session-end',
   'gap',
   'removed',
@@ -119,6 +120,15 @@ export interface OutcomeRecord extends OfSession<'outcome'> {
   readonly masked: readonly string[]
 }
 
+/** A piece of the recording of what a permitted command did. */
+export interface FrameRecord extends OfSession<'frame'> {
+  /** The decision's. */
+  readonly sequence: number
+  readonly kind: FrameKind
+  /** Base64 of the bytes, whose form hangs on `kind`: `FrameEvent` in gate/ports.ts. */
+  readonly data: string
+}
+
 export interface SessionEnd extends OfSession<'session-end'> {
   readonly reason: string
   /** How many commands the session had: the last `sequence`. */
@@ -162,10 +172,14 @@ export type StoredRecord =
   | SessionStart
   | DecisionRecord
   | OutcomeRecord
+  | FrameRecord
   | SessionEnd
   | Gap
   | Removed
   | CutTail
+
+/** What is shown as a line of its own: all but outcomes, which belong to their decisions, and recordings. */
+export type Told = Exclude<StoredRecord, OutcomeRecord | FrameRecord>
 
 export const DECISION_PATH = 'sidegate/decision'
 

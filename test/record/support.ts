@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JsonObject } from '../../src/gate/json.ts'
-import type { DecisionEvent, OutcomeEvent, OutcomeStatus } from '../../src/gate/ports.ts'
+import type { DecisionEvent, FrameEvent, FrameKind, OutcomeEvent, OutcomeStatus } from '../../src/gate/ports.ts'
 import { Session } from '../../src/gate/session.ts'
 import { Journal, type JournalOptions } from '../../src/record/journal.ts'
 import { type Stored, readJournal } from '../../src/record/reader.ts'
@@ -43,6 +43,11 @@ export function outcome(of: Session, status: OutcomeStatus = 'completed'): Outco
   const now = Date.now()
   const result = { status, code: 'SELECT 1', rows: 1, bytes: 8, masked: [] }
   return { session: of, sequence: of.sequence, outcome: result, decidedAt: now - 2, at: now }
+}
+
+/** A piece of the recording of the session's last command. */
+export function frame(of: Session, kind: FrameKind, data: Uint8Array | string): FrameEvent {
+  return { session: of, sequence: of.sequence, kind, data: Buffer.from(data), at: Date.now() }
 }
 
 export function whenDurable(journal: Journal): Promise<Error | null> {

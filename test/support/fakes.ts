@@ -6,6 +6,7 @@ import type {
   Answer,
   ApprovalPort,
   DecisionEvent,
+  FrameEvent,
   Grant,
   Hold,
   OutcomeEvent,
@@ -74,6 +75,7 @@ export type Recorded =
   | { readonly type: 'session-start'; readonly session: Session }
   | { readonly type: 'decision'; readonly event: DecisionEvent }
   | { readonly type: 'outcome'; readonly event: OutcomeEvent }
+  | { readonly type: 'frame'; readonly event: FrameEvent }
   | { readonly type: 'session-end'; readonly session: Session; readonly reason: string }
 
 /** A journal in memory whose durability the test holds in its hand. */
@@ -94,6 +96,9 @@ export class FakeRecord implements RecordPort {
   }
   outcome(event: OutcomeEvent): Position {
     return this.#tell({ type: 'outcome', event })
+  }
+  frame(event: FrameEvent): Position {
+    return this.#append({ type: 'frame', event: { ...event, data: Buffer.from(event.data) } })
   }
   sessionEnd(session: Session, reason: string): Position {
     return this.#tell({ type: 'session-end', session, reason })
@@ -130,6 +135,9 @@ export class FakeRecord implements RecordPort {
   }
   get outcomes(): OutcomeEvent[] {
     return this.records.flatMap((record) => (record.type === 'outcome' ? [record.event] : []))
+  }
+  get frames(): FrameEvent[] {
+    return this.records.flatMap((record) => (record.type === 'frame' ? [record.event] : []))
   }
 }
 

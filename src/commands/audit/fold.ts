@@ -1,5 +1,5 @@
 /** Puts a decision and its outcome together, in the order of the decisions. */
-import type { DecisionRecord, OutcomeRecord, StoredRecord } from '../../record/records.ts'
+import type { DecisionRecord, OutcomeRecord, StoredRecord, Told } from '../../record/records.ts'
 
 /** How long a decision waits for its outcome before it is shown without. */
 const PATIENCE_MS = 300
@@ -7,7 +7,7 @@ const PATIENCE_MS = 300
 /** One thing to show. */
 export interface Row<From> {
   readonly from: From
-  readonly record: Exclude<StoredRecord, OutcomeRecord>
+  readonly record: Told
   /** What became of a permitted command, where that is known in time. */
   readonly outcome: OutcomeRecord | null
 }
@@ -20,7 +20,7 @@ export interface Late<From> {
 
 interface Waiting<From> {
   readonly from: From
-  readonly record: Exclude<StoredRecord, OutcomeRecord>
+  readonly record: Told
   readonly until: number
   outcome: OutcomeRecord | null
 }
@@ -38,6 +38,7 @@ export class Fold<From extends { readonly record: StoredRecord }> {
 
   push(from: From, now: number): void {
     const { record } = from
+    if (record.type === 'frame') return
     if (record.type === 'outcome') {
       const waiting = this.#open.get(keyOf(record))
       if (waiting === undefined) this.#late.push({ from, record })

@@ -1,6 +1,6 @@
 /** Records as lines that a person reads: one a decision, with a second where it was refused. */
 import type { Paint } from '../../config/printout.ts'
-import type { DecisionRecord, OutcomeRecord, SessionStart, StoredRecord } from '../../record/records.ts'
+import type { DecisionRecord, OutcomeRecord, SessionStart, StoredRecord, Told } from '../../record/records.ts'
 import { plain, visible, widthOf } from './text.ts'
 
 export interface Look {
@@ -36,11 +36,7 @@ export class Renderer {
   }
 
   /** A record other than an outcome. `start` is its session's, null where that cannot be found. */
-  lines(
-    record: Exclude<StoredRecord, OutcomeRecord>,
-    start: SessionStart | null,
-    outcome: OutcomeRecord | null,
-  ): string[] {
+  lines(record: Told, start: SessionStart | null, outcome: OutcomeRecord | null): string[] {
     const { paint } = this.#look
     const lines = this.#newDay(record.at)
     if (record.type === 'decision') return [...lines, ...this.#decision(record, start, outcome)]
@@ -97,7 +93,7 @@ export class Renderer {
     return { word: 'allowed', colour: paint.green }
   }
 
-  #story(record: Exclude<StoredRecord, OutcomeRecord | DecisionRecord>, start: SessionStart | null) {
+  #story(record: Exclude<Told, DecisionRecord>, start: SessionStart | null) {
     const { paint } = this.#look
     switch (record.type) {
       case 'session-start': {

@@ -29,7 +29,9 @@ export async function tail(
   signal: AbortSignal,
 ): Promise<void> {
   const keep = (record: StoredRecord) =>
-    options.session === null || ('session' in record && record.session.startsWith(options.session))
+    // Recordings are many and large: `audit show` and `audit replay` are for those.
+    record.type !== 'frame' &&
+    (options.session === null || ('session' in record && record.session.startsWith(options.session)))
   try {
     if (options.json) await tailJson(source, options, keep, print, signal)
     else await new Tail(source, options, look, print).run(keep, signal)

@@ -2,6 +2,7 @@
 import type {
   Answer,
   DecisionEvent,
+  FrameEvent,
   OutcomeEvent,
   PolicyPort,
   Position,
@@ -105,6 +106,10 @@ export class MeteredRecord implements RecordPort {
 
   outcome(event: OutcomeEvent): Position {
     return this.#record.outcome(event)
+  }
+
+  frame(event: FrameEvent): Position {
+    return this.#record.frame(event)
   }
 
   sessionEnd(session: Session, reason: string): Position {
