@@ -22,7 +22,7 @@ export interface ShellSettings {
   readonly command: number
 }
 
-/** The names that RFC 4254, section 6.10, gives to what keys send. */
+/** What keys send, as RFC 4254, section 6.10, names it. */
 export type KeySignal = 'INT' | 'QUIT'
 
 /** One line that runs: what its upstream exec is plugged into. */
@@ -34,8 +34,8 @@ export interface Running {
   readonly error: Writable
   /** The decision is made and the exec goes upstream: from now on what is typed is the command's. */
   begun(): void
-  /** ^C and its like, to be sent upstream as a `signal` request. */
-  onSignal(listener: (name: KeySignal) => void): void
+  /** ^C, and what the agent asks for, to be sent upstream as a `signal` request. */
+  onSignal(listener: (name: string) => void): void
   /** Aborts when the line has to end: a hold is withdrawn, the upstream channel is closed. `run` then settles soon. */
   readonly signal: AbortSignal
 }
