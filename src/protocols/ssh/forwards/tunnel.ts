@@ -1,0 +1,178 @@
+/** What goes through under one permit: one connection of a forward, or all that come in through one listener. */
+import type { Command } from '../../../gate/command.ts'
+import { type Limits, NO_LIMITS } from '../../../gate/decision.ts'
+import type { Gate, Permit, Verdict } from '../../../gate/gate.ts'
+import type { OutcomeStatus } from '../../../gate/ports.ts'
+import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import type { Session } from '../../../gate/session.ts'
+import type { Channel } from '../channels/channel.ts'
+import { honour } from './obligations.ts'
+import { type Side, Splice } from './splice.ts'
+
+export interface TunnelTerms {
+  readonly gate: Gate
+  readonly session: Session
+  readonly command: Command
+  /** What is asked of the upstream host, as the permit holds it. */
+  readonly bytes: Uint8Array
+  /** Aborts when the agent leaves. */
+  readonly signal: AbortSignal
+  /** It was ended from within: taken back, or at its limit. */
+  readonly cut?: (because: Refusal) => void
+  /** It is over and settled. Once. */
+  readonly over: () => void
+}
+
+/** The longest that a timer can wait. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
+export class Tunnel {
+  readonly #terms: TunnelTerms
+  readonly #splices = new Set<Splice>()
+  readonly #bytes: Record<Side, number> = { agent: 0, upstream: 0 }
+  #permit: Permit | null = null
+  #limits: Limits = NO_LIMITS
+  #timer: NodeJS.Timeout | undefined
+  #ended: Refusal | null = null
+  #settled = false
+  /** More connections may come. */
+  #listening = true
+
+  constructor(terms: TunnelTerms) {
+    this.#terms = terms
+  }
+
+  /** Why it was ended under way; null while it was not. */
+  get ended(): Refusal | null {
+    return this.#ended
+  }
+
+  /** Asks for the permit. Null is that there is one; a promise, that people are asked. */
+  rule(): Refusal | null | Promise<Refusal | null> {
+    const { gate, session, command, bytes, signal } = this.#terms
+    const verdict = gate.rule(session, {
+      commands: [command],
+      bytes,
+      honour: (_, decision) => honour(decision),
+      revoked: (because) => this.end(because),
+      signal,
+    })
+    return verdict instanceof Promise ? verdict.then((later) => this.#ruled(later)) : this.#ruled(verdict)
+  }
+
+  #ruled(verdict: Verdict): Refusal | null {
+    if (verdict.kind === 'refused') {
+      this.#settled = true
+      this.#terms.over()
+      return verdict.refusal
+    }
+    this.#permit = verdict.permit
+    this.#limits = verdict.permit.decisions[0]?.limits ?? NO_LIMITS
+    // Ended while people were asked.
+    if (this.#ended !== null) this.#settle('cancelled', this.#ended.code)
+    return this.#ended
+  }
+
+  /** What is to be asked of the upstream host, once the decision is on record. */
+  async take(): Promise<Uint8Array | Refusal> {
+    const permit = this.#permit
+    const { promise, resolve } = Promise.withResolvers<Error | null>()
+    this.#terms.gate.whenRecorded(resolve)
+    const error = await promise
+    if (error !== null) this.end(recordRefusal(error), 'skipped')
+    if (this.#ended !== null || permit === null) return this.#ended ?? refusal('policy.unavailable')
+    const { seconds } = this.#limits
+    if (seconds !== null) {
+      const expire = () => this.end(refusal('obligation.limit', `${seconds} seconds are over`))
+      this.#timer = setTimeout(expire, Math.min(seconds * 1000, LONGEST_TIMER))
+      this.#timer.unref()
+    }
+    return permit.take()
+  }
+
+  /** Joins two channels under the permit. */
+  join(agent: Channel, upstream: Channel): void {
+    const splice: Splice = new Splice(agent, upstream, {
+      pass: (from, bytes) => this.#pass(splice, from, bytes),
+      closed: () => {
+        this.#splices.delete(splice)
+        this.#rest()
+      },
+    })
+    this.#splices.add(splice)
+  }
+
+  /** Puts on record what a person who reads it wants to know: the address that a name stood for, who connected. */
+  note(text: string): void {
+    if (this.#permit === null || this.#settled) return
+    try {
+      this.#terms.gate.frame(this.#permit, 0, 'marker', Buffer.from(text))
+    } catch (error) {
+      this.end(recordRefusal(error))
+    }
+  }
+
+  /** No more connections come; what there are go on to their ends. */
+  last(): void {
+    this.#listening = false
+    this.#rest()
+  }
+
+  /** It came to nothing: the upstream host, or what stands before it, said no. */
+  fail(code: string, status: 'failed' | 'refused' | 'cancelled' = 'failed'): void {
+    this.#settle(status, code)
+  }
+
+  /** Ends it at once. */
+  end(because: Refusal, status: OutcomeStatus = 'refused'): void {
+    if (this.#ended !== null || this.#settled) return
+    this.#ended = because
+    for (const splice of this.#splices) splice.abort()
+    if (this.#permit !== null) this.#settle(status, because.code)
+    this.#terms.cut?.(because)
+  }
+
+  #pass(splice: Splice, from: Side, bytes: Buffer): Buffer {
+    if (this.#ended !== null) return bytes.subarray(0, 0)
+    const { bytes: most } = this.#limits
+    const left = most === null ? bytes.length : Math.min(most - this.#bytes.agent - this.#bytes.upstream, bytes.length)
+    const part = left === bytes.length ? bytes : bytes.subarray(0, left)
+    if (from === 'agent') this.#permit?.pass(part)
+    this.#bytes[from] += left
+    if (left < bytes.length) this.#limitReached(splice, most ?? 0)
+    return part
+  }
+
+  /** What was let through still goes; nothing follows it. */
+  #limitReached(splice: Splice, most: number): void {
+    const because = refusal('obligation.limit', `${most} bytes were forwarded`)
+    this.#ended = because
+    for (const other of this.#splices) if (other !== splice) other.abort()
+    this.#settle('refused', because.code)
+    this.#terms.cut?.(because)
+  }
+
+  #rest(): void {
+    if (!this.#listening && this.#splices.size === 0) this.#settle('completed', '')
+  }
+
+  #settle(status: OutcomeStatus, code: string): void {
+    if (this.#settled) return
+    clearTimeout(this.#timer)
+    const { gate, over } = this.#terms
+    const { agent, upstream } = this.#bytes
+    if (agent + upstream > 0) this.note(`${agent} bytes from the agent, ${upstream} bytes to it`)
+    if (this.#settled) return
+    this.#settled = true
+    if (this.#permit !== null) gate.settle(this.#permit, 0, { status, code, rows: 0, bytes: upstream, masked: [] })
+    over()
+  }
+}
+
+function recordRefusal(error: unknown): Refusal {
+  return refusal(
+    error instanceof Error && 'code' in error && error.code === 'record.spool-full'
+      ? 'record.spool-full'
+      : 'record.unavailable',
+  )
+}
