@@ -50,17 +50,12 @@ t.test('a command has the terminal that it asks for', async (t) => {
 
 t.test('a change of the window arrives while the command runs', async (t) => {
   const line =
-    'trap \'stty size; n=$((n + 1))\' WINCH; n=0; echo waiting; while [ $n -lt 1 ]; do sleep 0.02; done; read -r x; echo "$x"'
+    'trap \'stty size; n=$((n + 1))\' WINCH; n=0; echo waiting; while [ $n -lt 1 ]; do sleep 0.02; done; read -r x; echo "$x"; stty size'
   const { output } = await same(
     t,
     'window',
     ['-tt', 'there', line],
-    [
-      { expect: 'waiting' },
-      { resize: [40, 132] },
-      { expect: '40 132' },
-      { send: 'enough\n' },
-    ],
+    [{ expect: 'waiting' }, { resize: [40, 132] }, { expect: '40 132' }, { send: 'enough\n' }],
   )
   t.match(output, /enough\r\nenough\r\n40 132\r\n$/)
 })
