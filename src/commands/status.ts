@@ -110,7 +110,8 @@ function recordLines({ record, shipping }: SidecarStatus, paint: Paint): string[
   return lines
 }
 
-function targetLines({ name, protocol, port, connections, sessions, decisions }: TargetStatus, paint: Paint): string[] {
+function targetLines(target: TargetStatus, paint: Paint): string[] {
+  const { name, protocol, port, facts, connections, sessions, decisions } = target
   const { active, refused } = connections
   const over = refused === 0 ? '' : paint.yellow(`, ${refused} refused over the cap`)
   const head = `${paint.bold(name)}  ${protocol} on port ${port}: ${active} connections, ${sessions} sessions${over}`
@@ -118,6 +119,7 @@ function targetLines({ name, protocol, port, connections, sessions, decisions }:
   const width = Math.max(0, ...most.map(({ count }) => String(count).length))
   return [
     head,
+    ...Object.entries(facts).map(([topic, fact]) => `  ${paint.dim(topic)}  ${fact}`),
     ...most.map(({ effect, code, count }) => {
       const colour = effect === 'allow' ? paint.green : effect === 'deny' ? paint.red : paint.yellow
       return `  ${String(count).padStart(width)}  ${colour(effect.padEnd(7))}  ${code}`

@@ -36,7 +36,8 @@ const MARKERS: ReadonlyMap<string, Marker> = new Map([
 
 /** `|1|salt|HMAC-SHA1 of the name|`, both 20 bytes. */
 const HASHED = /^\|1\|([A-Za-z0-9+/]{27}=)\|([A-Za-z0-9+/]{27}=)$/
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$|^[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)$/
+const BASE64 =
+  /^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$|^[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)$/
 
 /** Every line with a key, in order. Fails with a {@link KnownHostsError}. */
 export function parseKnownHosts(text: string): KnownHost[] {

@@ -60,6 +60,8 @@ export interface Wiring {
 
 /** One configured target, ready to serve. */
 export interface Target {
+  /** What whoever sets agents up must know, for the log and `sidegate status`: the line for their `known_hosts`. Never a secret. */
+  readonly facts?: Readonly<Record<string, string>>
   /** Serves one accepted connection from its first byte to its last. Never rejects: what goes wrong is logged and ends it. */
   serve(connection: Connection): Promise<void>
   /** Stops what the target keeps of its own (catalogue connections, workers). Sessions end by their connections. */

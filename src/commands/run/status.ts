@@ -12,6 +12,8 @@ export interface TargetStatus {
   readonly name: string
   readonly protocol: string
   readonly port: number
+  /** What whoever sets agents up must know: `known_hosts` of an SSH target, for one. */
+  readonly facts: Readonly<Record<string, string>>
   readonly connections: {
     readonly active: number
     readonly waiting: number
@@ -76,10 +78,11 @@ export function statusOf(parts: Parts, stopping: boolean): SidecarStatus {
 function targetsOf({ targets, record }: Parts): readonly TargetStatus[] {
   const sessions = new Map(record.sessions())
   const decisions = [...record.decisions()]
-  return targets.all.map(({ name, protocol, port, counts }) => ({
+  return targets.all.map(({ name, protocol, port, counts, facts }) => ({
     name,
     protocol,
     port,
+    facts,
     connections: { ...counts },
     sessions: sessions.get(name) ?? 0,
     decisions: decisions

@@ -23,6 +23,8 @@ export interface ServedTarget {
   readonly protocol: string
   readonly port: number
   readonly counts: Readonly<ListenerCounts>
+  /** What whoever sets agents up must know. */
+  readonly facts: Readonly<Record<string, string>>
 }
 
 interface Serving extends ServedTarget {
@@ -95,10 +97,11 @@ export class Targets {
       protocol: config.protocol,
       port,
       counts: listener.counts,
+      facts: target.facts ?? {},
       listener,
       target,
     })
-    log.info({ listen: `${config.listen.host}:${port}` }, 'target listens')
+    log.info({ listen: `${config.listen.host}:${port}`, ...target.facts }, 'target listens')
   }
 }
 
