@@ -1,5 +1,6 @@
 /** The protocols that Sidegate speaks: a new one adds its line here. */
 import { postgres } from './postgres/index.ts'
 import type { Protocol } from './protocol.ts'
+import { ssh } from './ssh/index.ts'
 
-export const PROTOCOLS: readonly Protocol[] = [postgres]
+export const PROTOCOLS: readonly Protocol[] = [postgres, ssh]

@@ -27,6 +27,7 @@ class Bench {
       user: 'agent',
       order: { agent: 'target-first', server: 'target-first' },
       resolves: () => false,
+      files: 64,
       digests,
       now: Date.now,
     } as const

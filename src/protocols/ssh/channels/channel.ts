@@ -85,6 +85,11 @@ export class Channel {
     return this.#sent === 'close' || this.#over
   }
 
+  /** It ended without the peer's word: the connection was lost. */
+  get lost(): boolean {
+    return this.#over && this.#received !== 'close'
+  }
+
   write(bytes: Buffer, stream: Stream = 'data'): void {
     if (this.#sent !== 'open' || this.#over || bytes.length === 0) return
     if (this.#queue.length > 0) this.#queue.push({ stream, bytes })
@@ -227,8 +232,8 @@ export class Channel {
     },
   }
 
-  /** The leg is gone, or both sides have closed. */
-  lost(): void {
+  /** The leg is gone. */
+  cut(): void {
     this.#finish()
   }
 

@@ -90,7 +90,7 @@ export class Channels {
   /** The leg is gone: so are its channels. */
   lost(): void {
     this.#lost = true
-    for (const channel of this.#channels.values()) channel.lost()
+    for (const channel of this.#channels.values()) channel.cut()
     for (const opening of this.#opening.values()) opening.reject(new OpenFailed(OPEN_FAILURE.CONNECT_FAILED, GONE))
     this.#opening.clear()
   }

@@ -5,7 +5,7 @@ import { ask } from './asking.ts'
 import type { Exchange, Pending } from './exchange.ts'
 import type { Facts, Refusable } from './facts.ts'
 import { PacketReader } from './framing.ts'
-import { keyOf, MOST_HANDLES, OpenFile, type Opening } from './handles.ts'
+import { keyOf, OpenFile, type Opening } from './handles.ts'
 import { type Judged, operationOf } from './kinds.ts'
 import { close, INIT, limits, lstat, realpath } from './origination.ts'
 import {
@@ -41,6 +41,11 @@ export class AgentSide {
 
   get buffered(): number {
     return this.#reader.buffered
+  }
+
+  /** Nothing of what came waits for anything. */
+  get idle(): boolean {
+    return this.#turn === null && this.#reader.buffered === 0
   }
 
   receive(chunk: Buffer): void {
@@ -211,8 +216,9 @@ export class AgentSide {
     const { home, files } = exchange
     const asked = ask(request, { home, files, order: exchange.settings.order })
     if ('because' in asked) return exchange.refuse(asked.id, asked.facts, asked.because)
-    if (asked.answer === REPLY.HANDLE && exchange.live.size >= MOST_HANDLES) {
-      const because = refusal('session.limit', `only ${MOST_HANDLES} files may be open at once`, 'close some')
+    const { files: most } = exchange.settings
+    if (asked.answer === REPLY.HANDLE && exchange.live.size >= most) {
+      const because = refusal('session.limit', `only ${most} files may be open at once`, 'close some')
       return exchange.refuse(asked.id, asked.facts, because)
     }
     this.#turn = new Turn(asked, exchange.settings.resolves())

@@ -29,6 +29,8 @@ export interface Settings {
   readonly order: { readonly agent: SymlinkOrder; readonly server: SymlinkOrder }
   /** Whether it matters where paths lead: without it, the server is not asked. */
   readonly resolves: () => boolean
+  /** Files and directories that may be open at once. */
+  readonly files: number
   /** Whether what is transferred is digested. */
   readonly digests: boolean
   /** Milliseconds since 1970. */
@@ -111,8 +113,8 @@ export class Exchange {
   /** Nothing more can come by the handle: its outcome, and its entry of the transcript. */
   finish(file: OpenFile): void {
     if (!this.live.delete(file)) return
+    this.step({ kind: 'transfer', permit: file.permit, transfer: file.transfer() })
     this.settle(file.permit, file.outcome)
-    this.step({ kind: 'transfer', transfer: file.transfer() })
   }
 
   finishIfOver(file: OpenFile): void {

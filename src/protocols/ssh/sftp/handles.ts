@@ -5,9 +5,6 @@ import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { statusName } from './packets/types.ts'
 import { NOTE, type Transfer, Volume } from './transfer.ts'
 
-/** More open files than any client keeps (OpenSSH's: two), and fewer than a server has. */
-export const MOST_HANDLES = 64
-
 /** What one OPEN or OPENDIR asked for. */
 export interface Opening {
   readonly operation: 'open' | 'opendir'

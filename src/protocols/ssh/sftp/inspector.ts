@@ -40,6 +40,11 @@ export class SftpInspector {
     return this.#agent.buffered
   }
 
+  /** Nothing that the agent has sent waits to be judged. */
+  get idle(): boolean {
+    return this.#agent.idle
+  }
+
   /** The open files by their handles' bytes (latin1). */
   get files(): ReadonlyMap<string, OpenFile> {
     return this.#exchange.files

@@ -16,8 +16,8 @@ import type { Transfer } from './transfer.ts'
 export interface Transport {
   toServer(bytes: Uint8Array): void
   toAgent(bytes: Uint8Array): void
-  /** An entry of the transcript. */
-  transferred(transfer: Transfer): void
+  /** An entry of the transcript of what was opened under the permit. */
+  transferred(transfer: Transfer, permit: Permit): void
   /** The channel has to end. Nothing more is sent. */
   violated(by: 'agent' | 'server', violation: ProtocolViolation): void
   /** The journal failed, or Sidegate did: the connection has to end. Nothing more is sent. */
@@ -52,6 +52,11 @@ export class SftpRelay {
   /** Bytes of the agent's that wait: while they are many, it should not be read from. */
   get buffered(): number {
     return this.#inspector.buffered
+  }
+
+  /** All that the agent has sent has gone to the server, or was answered. */
+  get idle(): boolean {
+    return this.#inspector.idle && this.#items.length === 0 && this.#batches === 0
   }
 
   /** The open files by their handles' bytes (latin1). */
@@ -137,7 +142,7 @@ export class SftpRelay {
         this.#gate.settle(step.permit, 0, step.outcome)
         break
       case 'transfer':
-        this.#transport.transferred(step.transfer)
+        this.#transport.transferred(step.transfer, step.permit)
         break
       case 'violation':
         this.#leaving.abort()

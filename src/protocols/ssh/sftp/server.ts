@@ -2,7 +2,7 @@
 import { refusal } from '../../../gate/refusal.ts'
 import type { Exchange, Pending } from './exchange.ts'
 import { PacketReader } from './framing.ts'
-import { keyOf, MOST_HANDLES, type OpenFile } from './handles.ts'
+import { keyOf, type OpenFile } from './handles.ts'
 import { LOGIN_DIRECTORY, realpath } from './origination.ts'
 import { offers } from './packets/extensions.ts'
 import {
@@ -96,7 +96,7 @@ export class ServerSide {
         pending.file.closed = codeOf(reply)
         return packet
       case 'limits':
-        return reply.type === REPLY.EXTENDED_REPLY ? ownLimits(reply) : packet
+        return reply.type === REPLY.EXTENDED_REPLY ? ownLimits(reply, this.#exchange.settings.files) : packet
     }
   }
 
@@ -152,13 +152,12 @@ function codeOf(reply: SftpReply): number {
 }
 
 /** The server's limits where they are lower than what is let through; 0 is none. */
-const OWN_LIMITS = [LARGEST_PACKET, LARGEST_CONTENT, LARGEST_CONTENT, MOST_HANDLES] as const
-
-function ownLimits(reply: ExtendedReply): Buffer {
-  if (reply.body.length < OWN_LIMITS.length * 8)
+function ownLimits(reply: ExtendedReply, files: number): Buffer {
+  const limits = [LARGEST_PACKET, LARGEST_CONTENT, LARGEST_CONTENT, files]
+  if (reply.body.length < limits.length * 8)
     throw new ProtocolViolation('limits@openssh.com', 'four numbers are expected')
-  const body = Buffer.alloc(OWN_LIMITS.length * 8)
-  for (const [index, own] of OWN_LIMITS.entries()) {
+  const body = Buffer.alloc(limits.length * 8)
+  for (const [index, own] of limits.entries()) {
     const theirs = reply.body.readBigUInt64BE(index * 8)
     const lower = theirs === 0n || theirs > BigInt(own) ? BigInt(own) : theirs
     body.writeBigUInt64BE(lower, index * 8)

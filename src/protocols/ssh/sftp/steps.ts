@@ -28,7 +28,7 @@ export type Step =
   /** Record a refusal of Sidegate's own; the agent has been answered. */
   | { readonly kind: 'refuse'; readonly command: Command; readonly because: Refusal }
   | { readonly kind: 'settle'; readonly permit: Permit; readonly outcome: Outcome }
-  /** A handle was closed: for the transcript. */
-  | { readonly kind: 'transfer'; readonly transfer: Transfer }
+  /** A handle was closed: for the transcript, before its outcome. */
+  | { readonly kind: 'transfer'; readonly permit: Permit; readonly transfer: Transfer }
   /** End the channel: nothing more can be trusted to be a packet. The last step of all. */
   | { readonly kind: 'violation'; readonly by: 'agent' | 'server'; readonly violation: ProtocolViolation }

@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { InputContract } from '../../../../src/policy/contract.ts'
 import { MOST_IN_FLIGHT } from '../../../../src/protocols/ssh/sftp/agent.ts'
-import { MOST_HANDLES } from '../../../../src/protocols/ssh/sftp/handles.ts'
 import type { ExtensionName } from '../../../../src/protocols/ssh/sftp/packets/extensions.ts'
 import { encodeVersion } from '../../../../src/protocols/ssh/sftp/packets/replies.ts'
 import { encodeInit, encodeRequest, type SftpRequest } from '../../../../src/protocols/ssh/sftp/packets/requests.ts'
 import { ALLOW, approve, deny } from '../../../support/fakes.ts'
-import { HOME, messageOf, nameOf, OK, pairsOf, Stage } from './stage.ts'
+import { HOME, messageOf, nameOf, OK, pairsOf, SETTINGS, Stage } from './stage.ts'
 
 const NO_FIELDS = { paths: [], handles: [], numbers: [], strings: [], attributes: null }
 const b = (text: string) => Buffer.from(text)
@@ -321,7 +320,7 @@ t.test('limits are told as the lower of both sides', async (t) => {
   stage.reply({ type: 201, id: 3, body })
   const [reply] = stage.replies
   const told = reply?.type === 201 ? [0, 8, 16, 24].map((at) => Number(reply.body.readBigUInt64BE(at))) : []
-  t.strictSame(told, [262_144, 1000, 261_120, MOST_HANDLES])
+  t.strictSame(told, [262_144, 1000, 261_120, SETTINGS.files])
 })
 
 t.test('nothing goes by a handle that is not open, or for what it was not opened', async (t) => {
@@ -606,7 +605,7 @@ t.test('what waits for its record is never sent when that is lost, and the conne
 
 t.test('only so many files are open at once', async (t) => {
   const stage = new Stage().begin()
-  for (let index = 0; index < MOST_HANDLES; index++) stage.open(index, `/f${index}`, 1, `h${index}`)
+  for (let index = 0; index < SETTINGS.files; index++) stage.open(index, `/f${index}`, 1, `h${index}`)
   t.equal(stage.one(open(100, '/more')), undefined)
   t.match(messageOf(stage.replies.pop()), /^4 session\.limit/)
   stage.send(onHandle(4, 101, 'h0'))

@@ -31,6 +31,7 @@ export const SETTINGS: Settings = {
   user: 'agent',
   order: { agent: 'target-first', server: 'target-first' },
   resolves: () => true,
+  files: 64,
   digests: true,
   now: Date.now,
 }

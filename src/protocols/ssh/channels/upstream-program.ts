@@ -1,0 +1,309 @@
+/**
+ * A program upstream: an exec, a recorded shell, a subsystem that policy lets through as opaque.
+ *
+ *     judged ─▶ (held) ─▶ on record ─▶ the channel upstream is open ─▶ env, pty-req, exec ─▶ data both ways ─▶ settled
+ *
+ * The agent's channel is read from the start and its window given back only by what the host has taken, so nothing that comes
+ * early is lost and nothing piles up. Whoever ends it (the host, the agent, policy, a limit, an operator), it is settled once.
+ */
+import type { Command } from '../../../gate/command.ts'
+import type { Permit, Verdict } from '../../../gate/gate.ts'
+import type { Outcome, OutcomeStatus } from '../../../gate/ports.ts'
+import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import { UpstreamError } from '../legs.ts'
+import type { Channel, ChannelEvents, Stream } from './channel.ts'
+import { OpenFailed } from './channels.ts'
+import { fields, type Request } from './messages.ts'
+import { Holding } from './holding.ts'
+import { Allowance, honourProgram } from './obligations.ts'
+import type { Prepared, Program, Setting, Setup, Size } from './program.ts'
+import { type Exit, readExit } from './exit.ts'
+import { Recording } from './recording.ts'
+import { refuseProgram } from './refused-program.ts'
+import { writeSize } from './terminal.ts'
+
+export interface Asked {
+  readonly request: 'exec' | 'shell' | 'subsystem'
+  readonly command: Command
+  /** The command line, or the subsystem's name, as it goes upstream; empty for a shell. */
+  readonly bytes: Buffer
+}
+
+/** What ssh itself says of a program of which nobody knows how it ended. */
+const UNKNOWN_STATUS = 255
+
+export class UpstreamProgram implements Program {
+  readonly #setting: Setting
+  readonly #agent: Channel
+  readonly #prepared: Prepared
+  readonly #asked: Asked
+  readonly #holding: Holding
+  /** Not sent yet. */
+  readonly #setups: Setup[]
+  /** What the agent sent before there was anybody to take it; never more than its window. */
+  #unread: Buffer[] = []
+  #ended = false
+  #permit: Permit | null = null
+  #upstream: Channel | null = null
+  #recording: Recording | null = null
+  #allowance: Allowance | null = null
+  #exit: Exit | null = null
+  #eow = false
+  /** Bytes that were taken and not yet given back to each side's window. */
+  #unpaid = { agent: 0, upstream: 0 }
+  #over = false
+
+  constructor(setting: Setting, agent: Channel, prepared: Prepared, asked: Asked) {
+    this.#setting = setting
+    this.#agent = agent
+    this.#prepared = prepared
+    this.#asked = asked
+    this.#holding = new Holding(agent, prepared.terminal !== null)
+    this.#setups = [...prepared.setups]
+  }
+
+  start(): void {
+    const { gate, session } = this.#setting
+    const { command, bytes } = this.#asked
+    const verdict = gate.rule(session, {
+      commands: [command],
+      bytes,
+      honour: (_, decision) => honourProgram(decision),
+      revoked: (because) => this.#stop(because, 'refused'),
+      signal: this.#holding.signal,
+      held: (demands) => this.#holding.held(demands),
+    })
+    if (verdict instanceof Promise) verdict.then((late) => this.#ruled(late)).catch((error) => this.#failed(error))
+    else this.#ruled(verdict)
+  }
+
+  #ruled(verdict: Verdict): void {
+    this.#holding.end()
+    if (verdict.kind === 'refused') return this.#over ? undefined : this.#stop(verdict.refusal, 'skipped')
+    this.#permit = verdict.permit
+    if (this.#over) return this.#settle('skipped', '')
+    this.#recording = new Recording(this.#setting.gate, verdict.permit, this.#prepared.terminal !== null)
+    void this.#begin(verdict.permit)
+  }
+
+  async #begin(permit: Permit): Promise<void> {
+    const opening = this.#open()
+    try {
+      await this.#recorded()
+      const channel = await opening
+      if (this.#over) return channel.abort()
+      this.#run(permit, channel)
+    } catch (error) {
+      opening.then((channel) => channel.abort()).catch(() => {})
+      if (error instanceof UpstreamError) this.#stop(error.refusal, 'skipped')
+      else if (error instanceof OpenFailed) this.#stop(refusal('upstream.unavailable', error.message), 'skipped')
+      else this.#failed(error)
+    }
+  }
+
+  async #open(): Promise<Channel> {
+    const { channels } = await this.#setting.upstream()
+    const channel = await channels.open('session')
+    channel.events = this.#fromUpstream
+    return channel
+  }
+
+  #recorded(): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#setting.gate.whenRecorded((error) => (error === null ? resolve() : reject(error))),
+    )
+  }
+
+  #run(permit: Permit, channel: Channel): void {
+    this.#upstream = channel
+    const { gate } = this.#setting
+    for (const { name, permit: own } of this.#setups.splice(0)) {
+      channel.request(name, Buffer.from(own.take()))
+      gate.settle(own, 0, outcome('completed', ''))
+    }
+    const bytes = permit.take()
+    const { request } = this.#asked
+    channel.request(request, request === 'shell' ? Buffer.alloc(0) : fields(bytes), (succeeded) => {
+      if (!succeeded && !channel.lost)
+        this.#stop(refusal('upstream.rejected', `the target did not accept the ${request} request`), 'failed')
+    })
+    const limits = permit.decisions[0]?.limits ?? { rows: null, bytes: null, seconds: null }
+    this.#allowance = new Allowance(limits, (because) => this.#stop(because, 'refused'))
+    this.#guarded(() => {
+      const { terminal } = this.#prepared
+      if (terminal !== null) this.#recording?.resized(terminal.size.columns, terminal.size.rows)
+    })
+    const unread = this.#unread
+    this.#unread = []
+    for (const chunk of unread) this.data(chunk)
+    if (this.#ended && !this.#over) channel.eof()
+    if (this.#eow) this.unread()
+  }
+
+  readonly #fromUpstream: ChannelEvents = {
+    data: (bytes, stream) => this.#output(bytes, stream),
+    eof: () => this.#agent.eof(),
+    request: (request) => this.#requested(request),
+    writable: () => this.#payAgent(),
+    closed: () => this.#upstreamClosed(),
+  }
+
+  #output(bytes: Buffer, stream: Stream): void {
+    if (this.#over) return
+    const passed = this.#allowance?.take(bytes.length) ?? 0
+    const part = passed === bytes.length ? bytes : bytes.subarray(0, passed)
+    this.#guarded(() => this.#recording?.bytes(stream === 'data' ? 'output' : 'error', part))
+    if (this.#over) return
+    this.#agent.write(part, stream)
+    if (passed < bytes.length) return this.#exhausted()
+    this.#unpaid.upstream += bytes.length
+    this.#payUpstream()
+  }
+
+  data(bytes: Buffer): void {
+    if (this.#over) return
+    const upstream = this.#upstream
+    const permit = this.#permit
+    if (upstream === null || permit === null) return void this.#unread.push(bytes)
+    const passed = this.#allowance?.take(bytes.length) ?? 0
+    const part = passed === bytes.length ? bytes : bytes.subarray(0, passed)
+    this.#guarded(() => this.#recording?.bytes('input', part))
+    if (this.#over) return
+    upstream.write(permit.pass(part) as Buffer)
+    if (passed < bytes.length) return this.#exhausted()
+    this.#unpaid.agent += bytes.length
+    this.#payAgent()
+  }
+
+  /** What one side sends is given back to its window when the other side has taken it. */
+  #payUpstream(): void {
+    if (this.#unpaid.upstream === 0 || this.#agent.full) return
+    this.#upstream?.credit(this.#unpaid.upstream)
+    this.#unpaid.upstream = 0
+  }
+
+  #payAgent(): void {
+    if (this.#unpaid.agent === 0 || this.#upstream === null || this.#upstream.full) return
+    this.#agent.credit(this.#unpaid.agent)
+    this.#unpaid.agent = 0
+  }
+
+  writable(): void {
+    this.#payUpstream()
+  }
+
+  eof(): void {
+    this.#ended = true
+    if (!this.#over) this.#upstream?.eof()
+  }
+
+  resized(size: Size): void {
+    if (this.#over || this.#upstream === null) return
+    this.#upstream.request('window-change', writeSize(size))
+    this.#guarded(() => this.#recording?.resized(size.columns, size.rows))
+  }
+
+  signalled(name: string): boolean {
+    if (this.#over || this.#upstream === null) return false
+    this.#upstream.request('signal', fields(name))
+    this.#guarded(() => this.#recording?.signalled(name))
+    return true
+  }
+
+  unread(): void {
+    this.#eow = true
+    if (!this.#over) this.#upstream?.request(EOW, Buffer.alloc(0))
+  }
+
+  #requested({ name, wantReply, body }: Request): void {
+    if (wantReply) this.#upstream?.reply(false)
+    if (this.#over) return
+    if (name === EOW) return this.#agent.request(EOW, body)
+    const exit = this.#exit === null ? readExit(name, body) : null
+    if (exit === null) return
+    this.#exit = exit
+    // In its place behind all that was written, on both streams.
+    this.#agent.request(name, body)
+  }
+
+  #upstreamClosed(): void {
+    const lost = this.#upstream?.lost ?? true
+    if (this.#over) return
+    if (lost && this.#exit === null) {
+      return this.#stop(refusal('upstream.unavailable', 'the connection to the target was lost'), 'lost')
+    }
+    if (this.#exit === null) this.#agent.request('exit-status', fields(UNKNOWN_STATUS))
+    this.#agent.close()
+    this.#finish()
+  }
+
+  left(): void {
+    if (this.#over) return
+    this.#holding.withdraw()
+    // What it had sent before it left is still the program's.
+    this.#upstream?.close()
+    this.#finish('cancelled')
+  }
+
+  end(because: Refusal): void {
+    this.#stop(because, 'cancelled')
+  }
+
+  #exhausted(): void {
+    if (!this.#over && this.#allowance !== null) this.#stop(this.#allowance.exhausted, 'refused')
+  }
+
+  /** Ends it before its time: the agent reads why, and what runs upstream is killed. */
+  #stop(because: Refusal, status: OutcomeStatus): void {
+    if (this.#over) return
+    this.#holding.withdraw()
+    const agent = this.#agent
+    const upstream = this.#upstream
+    refuseProgram(agent, because, this.#prepared.terminal !== null, this.#exit !== null)
+    upstream?.request('signal', fields('KILL'))
+    upstream?.abort()
+    this.#finish(status, because.code)
+  }
+
+  #finish(status?: OutcomeStatus, code?: string): void {
+    this.#over = true
+    this.#unread = []
+    this.#allowance?.end()
+    try {
+      this.#recording?.ended(this.#exit)
+    } catch (error) {
+      this.#setting.failed(error)
+    }
+    const exit = this.#exit
+    if (exit === null) this.#settle(status ?? 'failed', code ?? '')
+    else if ('signal' in exit) this.#settle('failed', `SIG${exit.signal}`)
+    else this.#settle(exit.status === 0 ? 'completed' : 'failed', String(exit.status))
+  }
+
+  #settle(status: OutcomeStatus, code: string): void {
+    const { gate } = this.#setting
+    for (const { permit } of this.#setups.splice(0)) gate.settle(permit, 0, outcome('skipped', ''))
+    if (this.#permit !== null) gate.settle(this.#permit, 0, outcome(status, code, this.#recording?.sent))
+  }
+
+  /** What cannot be recorded does not go on. */
+  #guarded(record: () => void): void {
+    try {
+      record()
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#stop(refusal('record.unavailable'), 'failed')
+    this.#setting.failed(error)
+  }
+}
+
+/** What OpenSSH says when its reader has gone, so that the writer gets SIGPIPE. */
+const EOW = 'eow@openssh.com'
+
+function outcome(status: OutcomeStatus, code: string, bytes = 0): Outcome {
+  return { status, code, rows: 0, bytes, masked: [] }
+}

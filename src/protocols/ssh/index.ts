@@ -1,0 +1,24 @@
+/** SSH: RFC 4251 to 4254, and OpenSSH's PROTOCOL. */
+import type { SshTargetConfig } from '../../config/schema.ts'
+import type { Protocol, Target, Wiring } from '../protocol.ts'
+import { acceptAgent, prepareAgentSide } from './agent.ts'
+import { Commands } from './commands.ts'
+import { serve, type Shared } from './session.ts'
+import { connectUpstream, prepareUpstream } from './upstream.ts'
+
+async function prepare(config: SshTargetConfig, wiring: Wiring): Promise<Target> {
+  const [agent, upstream] = await Promise.all([prepareAgentSide(config, wiring), prepareUpstream(config, wiring)])
+  const shared: Shared = {
+    config,
+    wiring,
+    commands: new Commands(config.limits.command),
+    accept: (connection) => acceptAgent(connection, config, agent),
+    connect: (user, signal, session) => connectUpstream(upstream, user, signal, session),
+  }
+  return {
+    serve: (connection) => serve(connection, shared),
+    close: async () => {},
+  }
+}
+
+export const ssh: Protocol<SshTargetConfig> = { name: 'ssh', prepare }
