@@ -8,6 +8,8 @@ export interface Shipped {
   readonly epoch: number
   /** All records up to here are in Redis. */
   readonly position: number
+  /** The stream that the last of them is in; absent where that is not known. */
+  readonly stream?: string
 }
 
 const NAME = 'shipped'
@@ -16,9 +18,9 @@ const NAME = 'shipped'
 export function readShipped(directory: string, instance: string): Shipped | null {
   try {
     const stored = JSON.parse(readFileSync(join(directory, NAME), 'utf8')) as Partial<Shipped>
-    const { epoch, position } = stored
+    const { epoch, position, stream } = stored
     if (stored.instance !== instance || !isCount(epoch) || !isCount(position)) return null
-    return { instance, epoch, position }
+    return { instance, epoch, position, ...(typeof stream === 'string' ? { stream } : {}) }
   } catch {
     return null
   }

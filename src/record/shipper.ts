@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Block, linesOf } from './block.ts'
 import { BlockCursor, type Place } from './cursor.ts'
 import { errnoOf, RecordError } from './errors.ts'
+import { headOf, type RecordHead } from './head.ts'
 import { readShipped, type Shipped, writeShipped } from './shipped.ts'
 import type { Appended, Entry, StreamClient, StreamNames } from './streams.ts'
 
@@ -159,7 +160,10 @@ export class Shipper {
   /** A Redis that failed over or started anew may have lost what it confirmed: the journal sends it again, as far as it has it. */
   async #lookAgain(client: StreamClient): Promise<void> {
     const { instance, streams } = this.#options
-    const tops = await Promise.all([client.top(streams.decisions(instance)), client.top(streams.sessions(instance))])
+    // A batch is there as a whole or not at all, so nothing is lost as long as the last record is there, wherever it went.
+    const places = new Set([streams.decisions(instance), streams.sessions(instance), this.#shipped.stream ?? ''])
+    places.delete('')
+    const tops = await Promise.all([...places].map((stream) => client.top(stream)))
     if (tops.includes(null)) return
     const [epochs, positions] = [0, 1].map((half) => tops.map((id) => Number(id?.split('-')[half])))
     // Without the file, what this instance sent before tells under which ids.
@@ -168,7 +172,7 @@ export class Shipper {
     const top = Math.max(...(positions ?? []))
     if (!(top < this.#shipped.position)) return
     this.#lost += this.#shipped.position - top
-    this.#shipped = { ...this.#shipped, position: top }
+    this.#shipped = { instance, epoch: this.#shipped.epoch, position: top }
     this.#announced = this.#announced && top > 0
     await this.#announce(client)
   }
@@ -196,17 +200,21 @@ export class Shipper {
   }
 
   #itemsOf(block: Block): Item[] {
-    const { instance, streams } = this.#options
     return linesOf(block).flatMap((line, index) => {
       const seq = block.first + index
       if (seq <= this.#shipped.position) return []
-      const { id, type } = headOf(line)
-      const stream =
-        type === 'decision' || type === 'outcome' ? streams.decisions(instance) : streams.sessions(instance)
+      const head = headOf(line)
+      const { id, type } = head
       const chain = index === 0 ? ['block', String(block.count), 'previous', block.previous] : []
       const fields = ['type', type, 'decision_id', id, 'record', line, ...chain]
-      return [{ seq, line, entry: { stream, id: `${this.#shipped.epoch}-${seq}`, fields } }]
+      return [{ seq, line, entry: { stream: this.#streamOf(head), id: `${this.#shipped.epoch}-${seq}`, fields } }]
     })
+  }
+
+  #streamOf({ type, session }: RecordHead): string {
+    const { instance, streams } = this.#options
+    if (type === 'decision' || type === 'outcome') return streams.decisions(instance)
+    return type === 'frame' && session !== null ? streams.session(session) : streams.sessions(instance)
   }
 
   async #send(client: StreamClient, batch: readonly Item[]): Promise<void> {
@@ -218,7 +226,7 @@ export class Shipper {
       const last = items.at(-1)
       if (last === undefined) return
       this.#added += results.filter((result) => result === 'added').length
-      this.#shipped = { ...this.#shipped, position: last.seq }
+      this.#shipped = { ...this.#shipped, position: last.seq, stream: last.entry.stream }
       this.#at = headOf(last.line).at
     }
   }
@@ -278,16 +286,4 @@ export class Shipper {
   async #pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
-}
-
-const HEAD = /^\{"id":"([^"]+)","type":"([a-z-]+)","seq":\d+,"at":(\d+)/
-/** Longer than any head. */
-const HEAD_BYTES = 256
-
-/** The first keys of a record, which always come in this order (records.ts), without parsing the rest. */
-function headOf(line: Buffer): { readonly id: string; readonly type: string; readonly at: number } {
-  const match = HEAD.exec(line.toString('latin1', 0, HEAD_BYTES))
-  if (match === null) throw new RecordError('record.foreign', 'a record does not begin as records do')
-  const [, id = '', type = '', at = '0'] = match
-  return { id, type, at: Number(at) }
 }

@@ -5,7 +5,7 @@
  * |---|---|
  * | `<prefix>:decisions:<instance>` | `decision` and `outcome` records, one an entry: a decision's outcome follows it in the same stream |
  * | `<prefix>:sessions:<instance>` | `session-start` and `session-end`, and what the journal says of itself (`instance-start`, `gap`, `removed`, …) |
- * | `<prefix>:session:<session>` | the recording's frames, of a later version |
+ * | `<prefix>:session:<session>` | `frame` records: the session's recording |
  * | `<prefix>:instances` | one entry for each start of a writer: `instance`, `sidegate`, `at` |
  *
  * A record is in exactly one stream. Its entry's id is `<epoch>-<seq>`, so that sending it again adds nothing, and its fields are

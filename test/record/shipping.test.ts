@@ -9,7 +9,7 @@ import { Shipper } from '../../src/record/shipper.ts'
 import { Shipping } from '../../src/record/shipping.ts'
 import { connectStreams, streamNames } from '../../src/record/streams.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
-import { all, decision, open, outcome, session, temporary, whenDurable } from './support.ts'
+import { all, decision, frame, open, outcome, session, temporary, whenDurable } from './support.ts'
 
 /** How long Redis is away in the tests of outages; CI makes it a minute. */
 const OUTAGE_MS = Number(process.env['SIDEGATE_TEST_OUTAGE_MS'] ?? 1_500)
@@ -22,7 +22,7 @@ interface Shipped {
 }
 
 /** All records of an instance, in the order of each stream. */
-async function shipped(server: RedisServer, instance: string): Promise<{ decisions: Shipped[]; sessions: Shipped[] }> {
+async function shipped(server: RedisServer, instance: string) {
   const redis = new Redis(server.url)
   const read = async (stream: string): Promise<Shipped[]> => {
     const entries = await redis.xrange(stream, '-', '+')
@@ -33,7 +33,11 @@ async function shipped(server: RedisServer, instance: string): Promise<{ decisio
     })
   }
   const names = streamNames(PREFIX)
-  const found = { decisions: await read(names.decisions(instance)), sessions: await read(names.sessions(instance)) }
+  const decisions = await read(names.decisions(instance))
+  const sessions = await read(names.sessions(instance))
+  const recordings = await Promise.all((await redis.keys(names.session('*'))).map(read))
+  const own = recordings.filter(([first]) => first?.record.id.startsWith(`${instance}/`) === true)
+  const found = { decisions, sessions, recordings: own }
   redis.disconnect()
   return found
 }
@@ -65,6 +69,7 @@ async function load(journal: Journal, commands: number): Promise<void> {
   for (let index = 0; index < commands; index++) {
     journal.decision(decision(of, `SELECT ${index}`))
     if (index % 10 === 9) await whenDurable(journal)
+    if (index % 4 === 0) journal.frame(frame(of, 'output', `${index}`))
     journal.outcome(outcome(of))
   }
   journal.sessionEnd(of, 'done')
@@ -73,13 +78,13 @@ async function load(journal: Journal, commands: number): Promise<void> {
 
 /** Redis holds exactly what the journal holds: each record once, byte for byte, and in order. */
 async function assertShipped(t: Test, journal: Journal, server: RedisServer): Promise<void> {
-  const { decisions, sessions } = await shipped(server, journal.instance)
+  const { decisions, sessions, recordings } = await shipped(server, journal.instance)
   const lines = new Map((await all(journal.directory)).map(({ record, line }) => [record.id, line.toString()]))
-  const found = [...decisions, ...sessions]
+  const found = [...decisions, ...sessions, ...recordings.flat()]
   t.equal(found.length, lines.size)
   t.same(new Set(found.map(({ record }) => record.id)), new Set(lines.keys()))
   t.equal(found.filter(({ fields, record }) => fields['record'] !== lines.get(record.id)).length, 0)
-  for (const stream of [decisions, sessions]) {
+  for (const stream of [decisions, sessions, ...recordings]) {
     const order = stream.map(({ record }) => record.seq)
     t.same(
       order,
@@ -96,12 +101,16 @@ t.test('every record is in its stream once, under a stable id, with what proves 
   await load(journal, 300)
   await until(() => shipper.status.position >= journal.durable)
   await assertShipped(t, journal, server)
-  const { decisions, sessions } = await shipped(server, journal.instance)
+  const { decisions, sessions, recordings } = await shipped(server, journal.instance)
   t.ok(decisions.every(({ record }) => record.type === 'decision' || record.type === 'outcome'))
   t.same(
     sessions.map(({ record }) => record.type),
     ['instance-start', 'session-start', 'session-end'],
   )
+  t.equal(recordings.length, 1)
+  const start = sessions[1]?.record
+  const own = start?.type === 'session-start' ? start.session : ''
+  t.ok(recordings[0]?.every(({ record }) => record.type === 'frame' && record.session === own))
   const epoch = sessions[0]?.entry.split('-')[0]
   t.ok(
     decisions.every(
@@ -173,6 +182,35 @@ t.test('a Redis that lost what it had confirmed is given it again', async (t) =>
   await until(() => shipper.status.position >= journal.durable)
   await server.restart()
   await load(journal, 50)
+  await until(() => shipper.status.lost > 0 && shipper.status.position >= journal.durable)
+  await assertShipped(t, journal, server)
+  await shipper.stop()
+  await journal.close()
+})
+
+t.test('what was recorded last may be a frame: it is neither sent again nor lost', async (t) => {
+  const server = await startRedis({ persistent: true })
+  t.teardown(() => server.stop())
+  const journal = open(temporary(), { shipping: true })
+  const of = session()
+  journal.sessionStart(of)
+  journal.decision(decision(of))
+  await whenDurable(journal)
+  let shipper = shipperOf(journal, server)
+  for (let index = 0; index < 20; index++) {
+    journal.frame(frame(of, 'marker', `${index}`))
+    await whenDurable(journal)
+  }
+  await until(() => shipper.status.position >= journal.durable)
+  await shipper.stop()
+
+  shipper = shipperOf(journal, server)
+  await until(() => shipper.status.connected && shipper.status.remembered >= journal.durable)
+  t.match(shipper.status, { added: 0, lost: 0 }, 'a writer that starts anew finds all of it there')
+  await server.command(`DEL ${streamNames(PREFIX).session(of.id)}`)
+  await server.restart()
+  journal.frame(frame(of, 'marker', 'one more'))
+  await whenDurable(journal)
   await until(() => shipper.status.lost > 0 && shipper.status.position >= journal.durable)
   await assertShipped(t, journal, server)
   await shipper.stop()
