@@ -22,7 +22,7 @@ const PLAIN = new Set(['', 'dumb', 'unknown', 'network'])
 
 const BELL = '\x07'
 
-type Effect = Change | 'bell' | 'clear' | EditorEvent | null
+type Effect = Change | 'bell' | EditorEvent
 
 export class LineEditor {
   readonly history = new History()
@@ -35,6 +35,7 @@ export class LineEditor {
   #output = ''
   #change: Change | null = null
   #bell = false
+  #clear = false
 
   constructor(terminal: Terminal, limit: number) {
     this.#plain = PLAIN.has(terminal.name)
@@ -88,9 +89,8 @@ export class LineEditor {
       if (key === null) return null
       const effect = key.kind === 'text' ? this.#insert(key.text) : this.#act(key.name)
       if (effect === 'bell') this.#bell = true
-      else if (effect === 'clear') this.#clear()
-      else if (typeof effect === 'object' && effect !== null) return this.#finish(effect)
-      else if (effect !== null) this.#changed(effect)
+      else if (typeof effect === 'object') return this.#finish(effect)
+      else this.#changed(effect)
     }
     return null
   }
@@ -122,7 +122,9 @@ export class LineEditor {
       case 'down':
         return this.#recall(name)
       case 'clear-screen':
-        return this.#plain ? 'bell' : 'clear'
+        if (this.#plain) return 'bell'
+        this.#clear = true
+        return 'all'
       case 'unknown':
         return 'bell'
       default:
@@ -195,12 +197,6 @@ export class LineEditor {
     this.#active = false
   }
 
-  #clear(): void {
-    this.#flush()
-    this.#output += this.#display.clearScreen()
-    this.#change = 'all'
-  }
-
   /** Drawing waits for the rest of what was typed. */
   #changed(change: Change): void {
     if (this.#change === null || change === this.#change) this.#change = change
@@ -216,6 +212,8 @@ export class LineEditor {
   }
 
   #draw(change: Change): void {
+    if (this.#clear) this.#output += this.#display.clearScreen()
+    this.#clear = false
     this.#output += this.#display.draw(this.#scene(), change)
     this.#change = null
   }

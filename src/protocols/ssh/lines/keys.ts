@@ -62,7 +62,7 @@ const ANSWER = 4 * 1024
 
 // oxlint-disable-next-line no-control-regex -- controls are what ends a text
 const TEXT = /[^\x00-\x1f\x7f]+/y
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
 const PASTED = /[^\r\n\x1b]+/y
 
 /** `escape`: behind ESC; `sequence`: behind `ESC [` or `ESC O`; `answer`: in a string that ends with BEL or `ESC \`. */
