@@ -9,6 +9,7 @@ import { type ChannelOpen, Channels } from './channels/channels.ts'
 import type { Setting, Upstream } from './channels/program.ts'
 import { SessionChannel } from './channels/session-channel.ts'
 import type { Commands } from './commands.ts'
+import { Forwarding } from './forwards/forwarding.ts'
 import type { AgentLeg, UpstreamLeg } from './legs.ts'
 import { watchActivity } from './channels/activity.ts'
 
@@ -41,6 +42,7 @@ export class Conversation {
   readonly #around: Around
   readonly #leg: AgentLeg
   readonly #agent: Channels
+  readonly #forwarding: Forwarding
   readonly #setting: Setting
   readonly #programs = new Set<SessionChannel>()
   readonly #leaving = new AbortController()
@@ -60,17 +62,16 @@ export class Conversation {
     this.#leg = leg
     this.#around = around
     const { limits } = around.config
-    this.#setting = {
-      ...around,
-      upstream: () => this.#connected(),
-      failed: (error) => this.#failed(error),
-    }
     this.#agent = new Channels(leg.client, {
       window: limits.inFlight,
       most: limits.channels,
       open: (open) => this.#opened(open),
       violated: (violation) => this.#violated(violation),
     })
+    const upstream = () => this.#connected()
+    const { client } = leg
+    this.#forwarding = new Forwarding({ ...around, client, channels: this.#agent, upstream, limits })
+    this.#setting = { ...around, upstream, forwarding: this.#forwarding, failed: (error) => this.#failed(error) }
   }
 
   /** From now on the agent's channels are served, and the host is dialled. */
@@ -104,6 +105,7 @@ export class Conversation {
     if (this.#ending !== null || this.#over) return
     this.#ending = reason
     for (const program of this.#programs) program.end(because)
+    this.#forwarding.close(because)
     this.#timers.push(
       deadline(FAREWELL_MS, () => this.#agent.disconnect('application')),
       deadline(FAREWELL_MS + LINGER_MS, () => this.#finish(reason)),
@@ -112,7 +114,8 @@ export class Conversation {
   }
 
   #opened(open: ChannelOpen): boolean {
-    if (open.type !== 'session' || this.#ending !== null || this.#over) return false
+    if (this.#ending !== null || this.#over) return false
+    if (open.type !== 'session') return this.#forwarding.open(open)
     const program = new SessionChannel(this.#setting, open.accept(), () => {
       this.#programs.delete(program)
       if (this.#programs.size === 0) this.#drained()
@@ -145,13 +148,13 @@ export class Conversation {
       window: config.limits.inFlight,
       // Nothing is opened from there but what was forwarded, which is asked for.
       most: config.limits.channels,
-      open: () => false,
+      open: (open) => open.type !== 'session' && this.#forwarding.incoming(open),
       violated: (violation) => log.warn({ reason: violation.message }, 'the target broke the protocol'),
     })
     log.debug({ software, host }, 'the target is connected')
     this.#upstream = { leg, channels }
     if (this.#over) this.#leaveUpstream()
-    return { channels, software }
+    return { channels, software, client }
   }
 
   #upstreamLost(): void {
@@ -190,6 +193,7 @@ export class Conversation {
     this.#leaving.abort()
     // Every program is told that its agent has left, and settles.
     this.#agent.lost()
+    this.#forwarding.close(null)
     this.#leaveUpstream()
     this.#resolve(this.#ending ?? reason)
     const socket = this.#leg.client

@@ -5,11 +5,11 @@ import type { Gate, Permit } from '../../../gate/gate.ts'
 import type { Refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
 import type { Commands } from '../commands.ts'
-import type { Channels } from './channels.ts'
+import type { Forwarding, UpstreamSide } from '../forwards/forwarding.ts'
+import type { Requested } from '../forwards/requested.ts'
 
 /** The upstream leg, as programs see it. */
-export interface Upstream {
-  readonly channels: Channels
+export interface Upstream extends UpstreamSide {
   /** The host's greeting after `SSH-2.0-`. */
   readonly software: string
 }
@@ -25,6 +25,7 @@ export interface Setting {
   readonly commands: Commands
   /** The leg to the host, which is dialled where there is none. Fails with an {@link UpstreamError}. */
   upstream(): Promise<Upstream>
+  readonly forwarding: Forwarding
   /** The journal failed, or Sidegate did: the connection has to end. */
   failed(error: unknown): void
 }
@@ -46,6 +47,8 @@ export interface Setup {
 /** What the agent has set on a channel before the program. */
 export interface Prepared {
   readonly setups: readonly Setup[]
+  /** Its key agent and its display, which the program upstream is to reach. */
+  readonly requested: readonly Requested[]
   /** Null without a terminal. */
   readonly terminal: { readonly name: string; readonly size: Size } | null
 }

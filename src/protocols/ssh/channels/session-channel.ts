@@ -8,6 +8,7 @@ import type { Command } from '../../../gate/command.ts'
 import type { Permit, Verdict } from '../../../gate/gate.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { environmentCommand, ptyCommand, shellCommand, subsystemCommand, unreadableLine } from '../commands.ts'
+import type { Requested, RequestedName } from '../forwards/requested.ts'
 import type { Channel } from './channel.ts'
 import { refuseVariable } from './environment.ts'
 import { isSignalName } from './exit.ts'
@@ -28,6 +29,7 @@ export class SessionChannel {
   readonly #channel: Channel
   readonly #leaving = new AbortController()
   readonly #setups: Setup[] = []
+  readonly #requested: Requested[] = []
   readonly #closed: () => void
   #terminal: Prepared['terminal'] = null
   #program: Program | null = null
@@ -66,6 +68,7 @@ export class SessionChannel {
     this.#leaving.abort()
     if (this.#program === null) this.#skipSetups()
     this.#program?.left()
+    for (const asked of this.#requested) asked.release()
     this.#closed()
   }
 
@@ -87,6 +90,9 @@ export class SessionChannel {
         return this.#environment(request)
       case 'pty-req':
         return this.#pty(request)
+      case 'auth-agent-req@openssh.com':
+      case 'x11-req':
+        return this.#reached(request, request.name)
       case 'exec':
       case 'shell':
       case 'subsystem':
@@ -141,6 +147,21 @@ export class SessionChannel {
     })
   }
 
+  /** What the program upstream would reach on the agent's side: its key agent, its display. */
+  #reached(request: Request, name: RequestedName): void {
+    if (this.#program !== null || this.#requested.some((asked) => asked.name === name)) {
+      return this.#reply(request, false)
+    }
+    const { forwarding } = this.#setting
+    const about = { tty: this.#terminal !== null, signal: this.#leaving.signal }
+    const asked = forwarding.requested(name, request.body, about)
+    this.#when(asked.ruled, (because) => {
+      if (because === null) this.#requested.push(asked)
+      if (this.#channel.closing) return asked.release()
+      this.#reply(request, because === null)
+    })
+  }
+
   #resized({ body }: Request): void {
     const size: Size = readWindowChange(body)
     if (this.#terminal === null) return
@@ -162,15 +183,23 @@ export class SessionChannel {
       this.#reply(request, verdict.kind === 'permitted')
     }
     const asked = { commands: [command], bytes, honour: honourSetting, signal: this.#leaving.signal }
-    const verdict = gate.rule(session, asked)
-    if (!(verdict instanceof Promise)) return conclude(verdict)
+    this.#when(gate.rule(session, asked), conclude)
+  }
+
+  /** Goes on at once where nobody is asked; what comes meanwhile waits where somebody is. */
+  #when<Ruled>(ruled: Ruled | Promise<Ruled>, conclude: (ruled: Ruled) => void): void {
+    if (!(ruled instanceof Promise)) return conclude(ruled)
     this.#waiting = []
-    verdict
-      .then((late) => {
-        conclude(late)
-        this.#goOn()
-      })
-      .catch((error: unknown) => this.#setting.failed(error))
+    void this.#later(ruled, conclude)
+  }
+
+  async #later<Ruled>(ruled: Promise<Ruled>, conclude: (ruled: Ruled) => void): Promise<void> {
+    try {
+      conclude(await ruled)
+      this.#goOn()
+    } catch (error) {
+      this.#setting.failed(error)
+    }
   }
 
   #goOn(): void {
@@ -194,7 +223,11 @@ export class SessionChannel {
   }
 
   #programOf(request: Request): Program | null {
-    const prepared: Prepared = { setups: this.#setups.splice(0), terminal: this.#terminal }
+    const prepared: Prepared = {
+      setups: this.#setups.splice(0),
+      requested: [...this.#requested],
+      terminal: this.#terminal,
+    }
     switch (request.name) {
       case 'exec':
         return this.#exec(new Reader(request.body).string(), prepared)

@@ -121,6 +121,7 @@ export class UpstreamProgram implements Program {
       channel.request(name, Buffer.from(own.take()))
       gate.settle(own, 0, outcome('completed', ''))
     }
+    for (const asked of this.#prepared.requested) asked.send(channel)
     const bytes = permit.take()
     const { request } = this.#asked
     channel.request(request, request === 'shell' ? Buffer.alloc(0) : fields(bytes), (succeeded) => {

@@ -17,7 +17,7 @@ import { Grants } from './grants.ts'
 import { serveListeners } from './listeners.ts'
 import { readOutbound, serveOutbound } from './outbound.ts'
 import { openFailure } from './refusal.ts'
-import { type Requested, requestAgent, requestX11 } from './requested.ts'
+import { judgeRequested, type Requested, type RequestedAbout, type RequestedName } from './requested.ts'
 import { type Lookup, systemLookup } from './resolve.ts'
 import { Tunnel } from './tunnel.ts'
 
@@ -40,6 +40,13 @@ export interface ForwardingOptions {
   readonly limits: { readonly channels: number }
   /** How names become addresses; the system's way by default. */
   readonly lookUp?: Lookup
+}
+
+interface TunnelAbout {
+  /** It was ended from within. */
+  readonly cut?: () => void
+  /** Aborts when whoever asked has left before the connection does. */
+  readonly left?: AbortSignal
 }
 
 export class Forwarding {
@@ -70,40 +77,48 @@ export class Forwarding {
   }
 
   /** The agent asks for a channel that is no session. Always answered, now or later. */
-  open(offer: ChannelOpen): void {
+  open(offer: ChannelOpen): true {
     const outbound = readOutbound(offer)
-    if (outbound !== null) return void serveOutbound(this, offer, outbound)
+    if (outbound === null) this.#unknown(offer)
+    else void serveOutbound(this, offer, outbound)
+    return true
+  }
+
+  #unknown(offer: ChannelOpen): void {
     const command = forwardCommand({ kind: 'forward', user: this.user, about: `channel of type ${quoted(offer.type)}` })
     const because = refusal('command.unsupported', 'channels of this type are not forwarded')
     this.refuseUnjudged(offer, command, because, OPEN_FAILURE.UNKNOWN_CHANNEL_TYPE)
   }
 
   /** The upstream host asks for a channel. Always answered, now or later. */
-  incoming(offer: ChannelOpen): void {
+  incoming(offer: ChannelOpen): true {
     this.grants.serve(offer)
+    return true
   }
 
-  /** `auth-agent-req@openssh.com` on a session channel. */
-  requestAgent(tty: boolean): Requested {
-    return requestAgent(this, tty)
+  /** Judges what a session channel asks for before its program: see {@link Requested}. */
+  requested(name: RequestedName, body: Buffer, about: RequestedAbout): Requested {
+    return judgeRequested(this, name, body, about)
   }
 
-  /** `x11-req` on a session channel, with its body. */
-  requestX11(tty: boolean, body: Buffer): Requested {
-    return requestX11(this, tty, body)
-  }
-
-  /** The connection ends: what is under way is cut and settled. To be called before the gate's session is closed. */
-  close(because: Refusal = refusal('session.ended')): void {
+  /**
+   * The connection ends, because of what is given, or since it is gone: what is under way is cut and settled. To be called
+   * before the gate's session is closed.
+   */
+  close(because: Refusal | null): void {
     this.#left.abort()
-    for (const tunnel of this.#tunnels) tunnel.end(because, 'lost')
+    for (const tunnel of this.#tunnels) {
+      if (because === null) tunnel.lost()
+      else tunnel.end(because, 'cancelled')
+    }
   }
 
   /** What goes through under one permit, asked for and settled here. */
-  tunnel(command: Command, bytes: Uint8Array, cut?: (because: Refusal) => void): Tunnel {
+  tunnel(command: Command, bytes: Uint8Array, { cut, left }: TunnelAbout = {}): Tunnel {
     const { gate, session } = this.#options
     const over = () => this.#tunnels.delete(tunnel)
-    const terms = { gate, session, command, bytes, signal: this.#left.signal, over }
+    const signal = left === undefined ? this.#left.signal : AbortSignal.any([this.#left.signal, left])
+    const terms = { gate, session, command, bytes, signal, over }
     const tunnel: Tunnel = new Tunnel(cut === undefined ? terms : { ...terms, cut })
     this.#tunnels.add(tunnel)
     return tunnel

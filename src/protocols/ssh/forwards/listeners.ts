@@ -51,9 +51,10 @@ async function listen(forwarding: Forwarding, asked: Listening): Promise<void> {
   const { destination } = read
   const command = forwardCommand({ kind: 'remote-forward', user, destination })
   let grant: Grant | null = null
-  const tunnel = forwarding.tunnel(command, fields(asked.address, asked.port), () => {
+  const cut = () => {
     if (grant !== null) void withdraw(forwarding, grant)
-  })
+  }
+  const tunnel = forwarding.tunnel(command, fields(asked.address, asked.port), { cut })
   try {
     const refused = await tunnel.rule()
     const taken = refused ?? (await tunnel.take())

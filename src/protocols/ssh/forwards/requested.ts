@@ -1,94 +1,99 @@
 /** What the agent asks for on a session channel before its program runs: its key agent and its display, within the host's reach. */
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import type { Channel } from '../channels/channel.ts'
 import { ChannelViolation, Reader } from '../channels/messages.ts'
 import { forwardCommand } from './facts.ts'
 import type { Forwarding } from './forwarding.ts'
 import type { Grant } from './grants.ts'
+import type { Tunnel } from './tunnel.ts'
+
+export type RequestedName = 'auth-agent-req@openssh.com' | 'x11-req'
+
+export interface RequestedAbout {
+  /** The channel has a terminal. */
+  readonly tty: boolean
+  /** Aborts when the channel is over. */
+  readonly signal: AbortSignal
+}
 
 /** A request that was judged. */
 export interface Requested {
-  /** Null is allowed, undefined that people are asked. The agent's wish for a reply is answered by it, at once and in order. */
-  readonly refusal: Refusal | null | undefined
-  /**
-   * What to send upstream as the request's body, once it is permitted and on record; or why not, and then the session goes on
-   * without. Never rejects.
-   */
-  readonly body: Promise<Buffer | Refusal>
-  /** The session channel is over: nothing more comes in by it. */
+  readonly name: RequestedName
+  /** Null is permitted; a promise, that people are asked. It is settled already where it is refused. */
+  readonly ruled: Refusal | null | Promise<Refusal | null>
+  /** Sends it upstream, on the channel of the program. The record of it has to be durable; what was taken back is not sent. */
+  send(upstream: Channel): void
+  /** The session channel is over, or never came to a program: nothing more comes in by it. Safe to repeat. */
   release(): void
 }
 
-/** `auth-agent-req@openssh.com` has no body. */
-export function requestAgent(forwarding: Forwarding, tty: boolean): Requested {
-  const command = forwardCommand({ kind: 'agent-forward', user: forwarding.user, tty })
-  return request(forwarding, command, Buffer.alloc(0), { type: 'auth-agent@openssh.com', single: false })
-}
-
-/** RFC 4254, section 6.3.1. */
-export function requestX11(forwarding: Forwarding, tty: boolean, body: Buffer): Requested {
-  const read = readX11(body)
+/** Judges such a request, with its body. Throws a ChannelViolation where the body is none. */
+export function judgeRequested(
+  forwarding: Forwarding,
+  name: RequestedName,
+  body: Buffer,
+  { tty, signal }: RequestedAbout,
+): Requested {
   const { user } = forwarding
-  if ('code' in read) {
-    const because = forwarding.recordRefused(forwardCommand({ kind: 'x11', user, tty }), read)
-    return { refusal: because, body: Promise.resolve(because), release() {} }
+  if (name === 'auth-agent-req@openssh.com') {
+    const tunnel = forwarding.tunnel(forwardCommand({ kind: 'agent-forward', user, tty }), Buffer.alloc(0), {
+      left: signal,
+    })
+    return requested(forwarding, name, tunnel, { type: 'auth-agent@openssh.com', single: false })
   }
-  const command = forwardCommand({ kind: 'x11', user, tty, about: `screen ${read.screen}` })
-  return request(forwarding, command, body, { type: 'x11', single: read.single })
+  const read = readX11(body)
+  if ('code' in read) {
+    const ruled = forwarding.recordRefused(forwardCommand({ kind: 'x11', user, tty }), read)
+    return { name, ruled, send() {}, release() {} }
+  }
+  const tunnel = forwarding.tunnel(forwardCommand({ kind: 'x11', user, tty, about: `screen ${read.screen}` }), body, {
+    left: signal,
+  })
+  return requested(forwarding, name, tunnel, { type: 'x11', single: read.single })
 }
 
 const X11_PROTOCOL = /^[A-Za-z0-9-]{1,64}$/
 const X11_COOKIE = /^([0-9a-fA-F]{2}){1,128}$/
 
+/** RFC 4254, section 6.3.1. */
 function readX11(body: Buffer): { readonly single: boolean; readonly screen: number } | Refusal {
-  try {
-    const reader = new Reader(body)
-    const single = reader.boolean()
-    const [protocol, cookie] = [reader.string().toString('latin1'), reader.string().toString('latin1')]
-    const screen = reader.uint32()
-    if (X11_PROTOCOL.test(protocol) && X11_COOKIE.test(cookie) && reader.rest().length === 0) return { single, screen }
-  } catch (error) {
-    if (!(error instanceof ChannelViolation)) throw error
-  }
+  const reader = new Reader(body)
+  const single = reader.boolean()
+  const [protocol, cookie] = [reader.string().toString('latin1'), reader.string().toString('latin1')]
+  const screen = reader.uint32()
+  if (reader.rest().length > 0) throw new ChannelViolation('a request for X11 is longer than it should be')
+  if (X11_PROTOCOL.test(protocol) && X11_COOKIE.test(cookie)) return { single, screen }
   return refusal('command.unparsable', 'the request for X11 could not be understood')
 }
 
-function request(
+function requested(
   forwarding: Forwarding,
-  command: ReturnType<typeof forwardCommand>,
-  bytes: Buffer,
+  name: RequestedName,
+  tunnel: Tunnel,
   kind: Pick<Grant, 'type' | 'single'>,
 ): Requested {
-  let grant: Grant | null = null
+  const grant: Grant = { ...kind, address: '', port: 0, tunnel }
+  let sent = false
   let released = false
-  const tunnel = forwarding.tunnel(command, bytes, () => {
-    if (grant !== null) forwarding.grants.remove(grant)
-  })
-  const ruled = tunnel.rule()
-  const permitted = async (): Promise<Buffer | Refusal> => {
-    try {
-      const refused = await ruled
-      const taken = refused ?? (await tunnel.take())
-      if ('code' in taken) return taken
-      await forwarding.upstream()
-      if (!released) {
-        grant = { ...kind, address: '', port: 0, tunnel }
-        forwarding.grants.add(grant)
-      }
-      return Buffer.from(taken)
-    } catch (error) {
-      const because = forwarding.failure(error)
-      tunnel.fail(because.code)
-      return because
-    }
-  }
   return {
-    refusal: ruled instanceof Promise ? undefined : ruled,
-    body: permitted(),
+    name,
+    ruled: tunnel.rule(),
+    send(upstream) {
+      const taken = tunnel.start()
+      if ('code' in taken) return
+      sent = true
+      // The host opens nothing before it has answered.
+      upstream.request(name, Buffer.from(taken), (succeeded) => {
+        if (!succeeded) tunnel.fail('request-refused')
+        else if (!released && tunnel.ended === null) forwarding.grants.add(grant)
+      })
+    },
     release() {
       if (released) return
       released = true
-      if (grant !== null) forwarding.grants.remove(grant)
-      tunnel.last()
+      forwarding.grants.remove(grant)
+      if (sent) tunnel.last()
+      else tunnel.fail('', 'skipped')
     },
   }
 }

@@ -75,11 +75,16 @@ export class Tunnel {
 
   /** What is to be asked of the upstream host, once the decision is on record. */
   async take(): Promise<Uint8Array | Refusal> {
-    const permit = this.#permit
     const { promise, resolve } = Promise.withResolvers<Error | null>()
     this.#terms.gate.whenRecorded(resolve)
     const error = await promise
     if (error !== null) this.end(recordRefusal(error), 'skipped')
+    return this.start()
+  }
+
+  /** The same where the record is known to be durable already. */
+  start(): Uint8Array | Refusal {
+    const permit = this.#permit
     if (this.#ended !== null || permit === null) return this.#ended ?? refusal('policy.unavailable')
     const { seconds } = this.#limits
     if (seconds !== null) {
@@ -119,7 +124,7 @@ export class Tunnel {
   }
 
   /** It came to nothing: the upstream host, or what stands before it, said no. */
-  fail(code: string, status: 'failed' | 'refused' | 'cancelled' = 'failed'): void {
+  fail(code: string, status: 'failed' | 'refused' | 'skipped' = 'failed'): void {
     this.#settle(status, code)
   }
 
@@ -130,6 +135,14 @@ export class Tunnel {
     for (const splice of this.#splices) splice.abort()
     if (this.#permit !== null) this.#settle(status, because.code)
     this.#terms.cut?.(because)
+  }
+
+  /** The connection is gone, and the channels with it. */
+  lost(): void {
+    if (this.#settled) return
+    this.#ended = refusal('session.ended', 'the connection is gone')
+    for (const splice of this.#splices) splice.abort()
+    if (this.#permit !== null) this.#settle('lost', '')
   }
 
   #pass(splice: Splice, from: Side, bytes: Buffer): Buffer {

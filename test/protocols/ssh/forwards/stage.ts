@@ -115,7 +115,7 @@ export async function stage(t: Test, options: StageOptions = {}): Promise<Stage>
   const channelsOf = (leg: Client | Connection, most: number, open: ChannelsOptions['open']) => {
     const all = new Channels(leg, { ...common, most, open })
     leg.on('close', () => {
-      forwarding.close()
+      forwarding.close(null)
       all.lost()
     })
     return all
