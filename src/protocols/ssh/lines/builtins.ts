@@ -1,5 +1,6 @@
 /** Which lines the shell itself answers: single commands of literal words. Everything else goes upstream as it is. */
 import { analyseCommandLine } from '../shell/analyse.ts'
+import type { Reason } from '../shell/facts.ts'
 import { SHELL_LIMITS } from '../shell/limits.ts'
 import { assignmentsOf } from './state.ts'
 
@@ -29,6 +30,9 @@ const NOT_KEPT = new Set(
     'pushd popd dirs fg bg jobs disown suspend fc',
   ].flatMap((names) => names.split(' ')),
 )
+
+/** What stands in one of these is not the line's own command. */
+const APART = new Set<Reason>(['compound', 'background', 'negation', 'time', 'function', 'coprocess', 'test'])
 
 type Builtin = (words: readonly string[]) => Intent
 
@@ -60,9 +64,14 @@ function literalIntent(line: string, limit: number): Intent {
   if (reasons.includes('assignment') && commands.every(({ name }) => name === null)) {
     return misused('a variable outlasts its line only with: export NAME=VALUE')
   }
-  const [command] = commands
-  const alone = command !== undefined && commands.length === 1 && redirects.length === 0
-  if (!alone || command.name === null || command.background) return { kind: 'run', whole: true }
+  const [command, ...others] = commands
+  const alone =
+    command !== undefined &&
+    command.nested === 0 &&
+    others.every(({ nested }) => nested > 0) &&
+    redirects.length === 0 &&
+    !reasons.some((reason) => APART.has(reason))
+  if (!alone || command.name === null) return { kind: 'run', whole: true }
   if (NOT_KEPT.has(command.name))
     return misused(`${command.name} changes nothing here: each line has a shell of its own`)
   const builtin = BUILTINS.get(command.name)

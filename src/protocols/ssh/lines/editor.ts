@@ -191,8 +191,8 @@ export class LineEditor {
 
   #close(scene: Scene): void {
     this.#flush()
-    this.#output += this.#display.finish(scene)
     if (!this.#plain) this.#output += '\x1b[?2004l'
+    this.#output += this.#display.finish(scene)
     this.#buffer.clear()
     this.#active = false
   }

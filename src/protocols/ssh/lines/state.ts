@@ -36,7 +36,8 @@ export class ShellState {
     const from = fromHome ? null : this.directory
     const known = operand.startsWith('/') ? operand : from === null ? null : `${from}/${operand}`
     // A leading dot keeps CDPATH out, and names that begin with `-` from being options.
-    return `cd ${quoted(known === null ? `./${operand}` : absolute(known))} && pwd -P`
+    const relative = operand.startsWith('./') ? operand : `./${operand}`
+    return `cd ${quoted(known === null ? relative : absolute(known))} && pwd -P`
   }
 
   enter(directory: string | null): void {
