@@ -1,0 +1,171 @@
+/** One request, from its head to what the agent is answered. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Command } from '../../gate/command.ts'
+import type { Decision } from '../../gate/decision.ts'
+import type { Verdict } from '../../gate/gate.ts'
+import { type Refusal, refusal } from '../../gate/refusal.ts'
+import type { Session } from '../../gate/session.ts'
+import type { Body } from './body/body.ts'
+import { decodeBody } from './body/decode.ts'
+import { sealForward, unjudged } from './commands.ts'
+import { type MaskPlan, NO_MASKS, planMasks } from './masking/plan.ts'
+import type { Request } from './request/facts.ts'
+import { parseRequest } from './request/parse.ts'
+import { type Conversation, newAuditId } from './session.ts'
+import { answerRefusal } from './transport/answer.ts'
+import { readWhole } from './transport/body.ts'
+import { Forward } from './transport/forward.ts'
+import { checkClaims, forwardedHeaders, type Headers, readHeaders } from './transport/headers.ts'
+
+/** Serves one request. Never rejects. */
+export async function serveRequest(
+  conversation: Conversation,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { shared } = conversation
+  if (shared.running >= shared.config.limits.requests) {
+    return answerRefusal(response, refusal('session.limit', 'too many requests at once', 'try again later'), {
+      last: true,
+    })
+  }
+  shared.running++
+  response.once('close', () => shared.running--)
+  try {
+    await new Exchange(conversation, incoming, response).run()
+  } catch (error) {
+    if (response.destroyed || incoming.destroyed) return
+    conversation.log.error({ err: error }, 'a request failed')
+    answerRefusal(
+      response,
+      refusal('policy.error', 'the request could not be judged', 'tell whoever runs the sidecar'),
+      {
+        last: true,
+      },
+    )
+  }
+}
+
+class Exchange {
+  readonly #conversation: Conversation
+  readonly #incoming: IncomingMessage
+  readonly #response: ServerResponse
+  #plan: MaskPlan = NO_MASKS
+  #forward: Forward | null = null
+
+  constructor(conversation: Conversation, incoming: IncomingMessage, response: ServerResponse) {
+    this.#conversation = conversation
+    this.#incoming = incoming
+    this.#response = response
+  }
+
+  async run(): Promise<void> {
+    const headers = readHeaders(this.#incoming.rawHeaders)
+    if ('code' in headers) return answerRefusal(this.#response, headers as Refusal, { last: true })
+    const session = await this.#conversation.session(headers as Headers)
+    if ('code' in session) return answerRefusal(this.#response, session, { last: true })
+    await this.#serve(session, headers as Headers)
+  }
+
+  async #serve(session: Session, headers: Headers): Promise<void> {
+    const { method = '', url = '', httpVersion } = this.#incoming
+    const claims = checkClaims(headers)
+    if (claims !== null) return await this.#refuse(session, unjudged(method, url), claims)
+    if (httpVersion !== '1.1') {
+      const because = refusal('command.unsupported', 'only HTTP/1.1 is understood', 'use HTTP/1.1')
+      return await this.#refuse(session, unjudged(method, url), because)
+    }
+    const parsed = parseRequest(method, url, () => true)
+    if (parsed.kind === 'refused') return await this.#refuse(session, unjudged(method, url), parsed.refusal)
+    const body = await this.#body(parsed.request, headers)
+    if (body !== null && 'code' in body) return await this.#refuse(session, unjudged(method, url), body, parsed.request)
+    await this.#rule(session, parsed.request, headers, body)
+  }
+
+  async #body(request: Request, headers: Headers): Promise<Body | Refusal | null> {
+    const has = headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0
+    if (!has) return null
+    if (request.method === 'GET' || request.method === 'HEAD') {
+      return refusal('command.unparsable', `a ${request.method} has no body`, 'send it without one')
+    }
+    const bytes = await readWhole(this.#incoming, this.#conversation.shared.config.limits.body)
+    if ('code' in bytes) return bytes
+    return bytes.length === 0 ? null : decodeBody(request, headers.get('content-type') ?? '', bytes)
+  }
+
+  async #rule(session: Session, request: Request, headers: Headers, body: Body | null): Promise<void> {
+    const { shared } = this.#conversation
+    const { gate } = shared.wiring
+    const command = shared.commands.of(request, null, body)
+    const leaving = new AbortController()
+    this.#response.once('close', () => leaving.abort())
+    const forwarded = forwardedHeaders(headers)
+    if (body !== null) forwarded['content-type'] = body.contentType
+    const verdict = await gate.rule(session, {
+      commands: [command],
+      bytes: sealForward({
+        method: request.method,
+        target: request.target,
+        headers: forwarded,
+        body: body?.bytes ?? null,
+      }),
+      honour: (_command: Command, decision: Decision) => this.#honour(request, decision),
+      signal: leaving.signal,
+      ...(request.endless ? { revoked: (because: Refusal) => this.#forward?.stop(because) } : {}),
+    })
+    await this.#recorded()
+    this.#conclude(session, request, verdict)
+  }
+
+  #conclude(session: Session, request: Request, verdict: Verdict): void {
+    if (verdict.kind === 'refused') {
+      return answerRefusal(this.#response, verdict.refusal, { facts: request.facts })
+    }
+    const { shared } = this.#conversation
+    const { gate } = shared.wiring
+    const { permit } = verdict
+    if (this.#response.destroyed) {
+      return gate.settle(permit, 0, { status: 'skipped', code: '', rows: 0, bytes: 0, masked: [] })
+    }
+    let settled = false
+    let forget = (): void => {}
+    this.#forward = Forward.begin({
+      request,
+      permit,
+      plan: this.#plan,
+      response: this.#response,
+      upstream: shared.upstream,
+      auditId: newAuditId(),
+      settled: (outcome) => {
+        settled = true
+        forget()
+        gate.settle(permit, 0, outcome)
+      },
+    })
+    if (!settled) forget = this.#conversation.track(session, (because) => this.#forward?.stop(because))
+  }
+
+  /** Says whether the decision's masks and limits can be kept for this request. */
+  #honour(request: Request, decision: Decision): Refusal | null {
+    if (decision.limits.rows !== null) {
+      return refusal('obligation.unsupported', 'rows cannot be limited here', 'limit bytes or seconds')
+    }
+    const plan = planMasks(request, decision, this.#conversation.shared.wiring.masks)
+    if ('code' in plan) return plan
+    this.#plan = plan
+    return null
+  }
+
+  async #refuse(session: Session, command: Command, because: Refusal, request: Request | null = null): Promise<void> {
+    const told = this.#conversation.shared.wiring.gate.refuse(session, command, because)
+    await this.#recorded()
+    answerRefusal(this.#response, told, { facts: request?.facts ?? null, last: !this.#incoming.complete })
+  }
+
+  /** Rejects when what was decided could not be recorded. */
+  async #recorded(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#conversation.shared.wiring.gate.whenRecorded((error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+}

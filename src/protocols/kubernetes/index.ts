@@ -1,0 +1,56 @@
+/** The Kubernetes API: https://kubernetes.io/docs/reference/using-api/api-concepts/ */
+import { rename, writeFile } from 'node:fs/promises'
+import type { KubernetesTargetConfig } from '../../config/targets/kubernetes.ts'
+import { refusal } from '../../gate/refusal.ts'
+import { Authority } from '../../net/authority.ts'
+import type { Target, Wiring } from '../protocol.ts'
+import { Commands } from './commands.ts'
+import { serveRequest } from './exchange.ts'
+import { Conversation, type Shared } from './session.ts'
+import { answerUpgrade } from './transport/answer.ts'
+import { ApiServer } from './transport/server.ts'
+import { openUpstream } from './upstream.ts'
+
+async function prepare(config: KubernetesTargetConfig, wiring: Wiring): Promise<Target> {
+  const { agent, limits } = config
+  const authority = Authority.create(`sidegate ${config.name}`)
+  if (agent.caFile !== undefined) await writeWhole(agent.caFile, authority.certificate)
+  const shared: Shared = {
+    config,
+    wiring,
+    upstream: await openUpstream(config, wiring),
+    commands: new Commands(),
+    verifier: agent.authenticate === 'jwt' ? await wiring.identities.tokens(agent) : null,
+    running: 0,
+  }
+  const conversations = new WeakMap<object, Conversation>()
+  const server = new ApiServer(authority, agent.names, limits, {
+    request: (request, response) => {
+      const conversation = conversations.get(request.socket)
+      if (conversation === undefined) response.destroy()
+      else void serveRequest(conversation, request, response)
+    },
+    upgrade: (_request, socket) => {
+      answerUpgrade(socket, refusal('command.unsupported', 'upgrades are not served', ''), null)
+    },
+  })
+  return {
+    serve: async (connection) => {
+      const conversation = new Conversation(connection, shared)
+      await server.serve(connection, (secured) => conversations.set(secured, conversation))
+      conversation.close()
+    },
+    close: async () => {
+      server.close()
+      await shared.upstream.close()
+    },
+  }
+}
+
+/** At once for whoever reads it meanwhile. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode: 0o644 })
+  await rename(`${file}.new`, file)
+}
+
+export const kubernetes = { name: 'kubernetes', prepare } as const

@@ -1,0 +1,202 @@
+/** One permitted request on its way: to the API server, and its answer back at the agent's pace. */
+import type { ServerResponse } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { Permit } from '../../../gate/gate.ts'
+import type { Outcome, OutcomeStatus } from '../../../gate/ports.ts'
+import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import { openForward } from '../commands.ts'
+import { type MaskPlan, type Rewriter, Unmaskable } from '../masking/plan.ts'
+import type { Request } from '../request/facts.ts'
+import type { Upstream } from '../upstream.ts'
+import { answerRefusal } from './answer.ts'
+import { returnedHeaders } from './headers.ts'
+import { farewell } from './watch.ts'
+
+type Controller = Dispatcher.DispatchController
+type IncomingHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+
+/** Timers count milliseconds in 31 bits. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+const UNAUTHORIZED = 401
+
+export interface ForwardOf {
+  readonly request: Request
+  readonly permit: Permit
+  readonly plan: MaskPlan
+  readonly response: ServerResponse
+  readonly upstream: Upstream
+  /** Ties the record to the audit log of the API server. */
+  readonly auditId: string
+  settled(outcome: Outcome): void
+}
+
+export class Forward implements Dispatcher.DispatchHandler {
+  readonly #of: ForwardOf
+  readonly #options: Omit<Dispatcher.DispatchOptions, 'headers'>
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #byteLimit: number
+  #proof: Readonly<Record<string, string | readonly string[]>> = {}
+  #timer: NodeJS.Timeout | null = null
+  #controller: Controller | null = null
+  /** Attempts that nobody waits for any more. */
+  readonly #abandoned = new WeakSet<Controller>()
+  #rewriter: Rewriter | null = null
+  #status = 0
+  #bytes = 0
+  #proofs = 0
+  #over = false
+  /** Why Sidegate itself ends it. */
+  #stopped: Refusal | null = null
+
+  private constructor(of: ForwardOf) {
+    this.#of = of
+    const { method, target, headers, body } = openForward(of.permit.take())
+    this.#options = { method, path: target, body: body as Buffer | null }
+    this.#headers = headers
+    const limits = of.permit.decisions[0]?.limits
+    this.#byteLimit = limits?.bytes ?? Number.POSITIVE_INFINITY
+    if (limits?.seconds != null) this.#watchTime(limits.seconds)
+    of.response.once('close', () => this.#left())
+    of.response.on('drain', () => this.#controller?.resume())
+  }
+
+  /** Takes the permit's bytes, which must be on record. The returned function ends it for a reason that the agent is told. */
+  static begin(of: ForwardOf): Forward {
+    const forward = new Forward(of)
+    void forward.#dispatch()
+    return forward
+  }
+
+  stop(because: Refusal): void {
+    if (this.#over || this.#stopped !== null) return
+    this.#stopped = because
+    if (this.#of.response.headersSent) {
+      const last = farewell(this.#of.request, because)
+      if (last === null) this.#of.response.destroy()
+      else this.#of.response.end(last)
+    } else answerRefusal(this.#of.response, because, { facts: this.#of.request.facts })
+    this.#end('refused', because.code)
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(new Error('the agent left'))
+  }
+
+  onResponseStart(controller: Controller, status: number, headers: IncomingHeaders): void {
+    if (this.#over || status < 200) return
+    if (status !== UNAUTHORIZED || this.#proofs > 1) return this.#begin(status, headers)
+    controller.pause()
+    void this.#proveAgain(controller, status, headers)
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    if (this.#over || this.#abandoned.has(controller)) return
+    if (this.#rewriter === null) return this.#send(controller, chunk)
+    try {
+      for (const part of this.#rewriter.chunk(chunk)) this.#send(controller, part)
+    } catch (error) {
+      this.#unmaskable(error)
+    }
+  }
+
+  onResponseEnd(controller: Controller): void {
+    if (this.#over || this.#abandoned.has(controller)) return
+    try {
+      for (const part of this.#rewriter?.end() ?? []) this.#send(null, part)
+    } catch (error) {
+      return this.#unmaskable(error)
+    }
+    if (this.#over) return
+    this.#of.response.end()
+    this.#end(this.#status < 400 ? 'completed' : 'failed', String(this.#status))
+  }
+
+  onResponseError(controller: Controller): void {
+    if (this.#over || this.#abandoned.has(controller)) return
+    const because = refusal('upstream.unavailable', 'the API server cannot be reached, or went away', 'try again later')
+    if (this.#of.response.headersSent) this.#of.response.destroy()
+    else answerRefusal(this.#of.response, because, { facts: this.#of.request.facts })
+    this.#end('lost', because.code)
+  }
+
+  async #dispatch(): Promise<void> {
+    const { upstream, permit, auditId } = this.#of
+    try {
+      this.#proof = await upstream.proof(permit.session.context.principal)
+      this.#proofs++
+    } catch {
+      return this.stop(
+        refusal('upstream.rejected', 'the credential of the sidecar cannot be read', 'tell whoever runs it'),
+      )
+    }
+    if (this.#over) return
+    const headers = { ...this.#headers, ...this.#proof, 'audit-id': auditId } as Record<string, string | string[]>
+    upstream.pool.dispatch({ ...this.#options, headers }, this)
+  }
+
+  /** The credential may have been rotated between its reading and its use. */
+  async #proveAgain(controller: Controller, status: number, headers: IncomingHeaders): Promise<void> {
+    const before = JSON.stringify(this.#proof)
+    const now = await this.#of.upstream.proof(this.#of.permit.session.context.principal).catch(() => this.#proof)
+    if (this.#over) return
+    if (JSON.stringify(now) === before) {
+      this.#begin(status, headers)
+      controller.resume()
+      return
+    }
+    this.#controller = null
+    this.#abandoned.add(controller)
+    controller.abort(new Error('asked again'))
+    await this.#dispatch()
+  }
+
+  #begin(status: number, headers: IncomingHeaders): void {
+    this.#status = status
+    const { response, plan, auditId } = this.#of
+    const type = headers['content-type']
+    const rewriter = plan.rewriter(status, typeof type === 'string' ? type : '')
+    if (rewriter !== null && 'code' in rewriter) return this.stop(rewriter)
+    this.#rewriter = rewriter
+    const length = rewriter === null ? headers['content-length'] : undefined
+    response.writeHead(status, {
+      ...returnedHeaders(headers),
+      'audit-id': auditId,
+      ...(typeof length === 'string' ? { 'content-length': length } : {}),
+    })
+    // Who watches waits for the head, and events may be long in coming.
+    if (length === undefined) response.flushHeaders()
+  }
+
+  #send(controller: Controller | null, bytes: Uint8Array): void {
+    if (this.#over || bytes.length === 0) return
+    this.#bytes += bytes.length
+    if (this.#bytes > this.#byteLimit) {
+      const message = `the policy limits a response to ${this.#byteLimit} bytes`
+      return this.stop(refusal('obligation.limit', message, 'ask for less at once: a limit, or a selector'))
+    }
+    if (!this.#of.response.write(bytes)) controller?.pause()
+  }
+
+  #unmaskable(error: unknown): void {
+    if (!(error instanceof Unmaskable)) throw error
+    this.stop(refusal('obligation.unsupported', error.message, 'ask for what can be inspected'))
+  }
+
+  #watchTime(seconds: number): void {
+    const because = refusal('obligation.limit', `the policy lets this run for ${seconds} s`, 'ask for less at once')
+    this.#timer = setTimeout(() => this.stop(because), Math.min(seconds * 1000, LONGEST_TIMER_MS))
+  }
+
+  #left(): void {
+    if (!this.#over) this.#end('cancelled', String(this.#status))
+  }
+
+  #end(status: OutcomeStatus, code: string): void {
+    if (this.#over) return
+    this.#over = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#controller?.abort(new Error('it is over'))
+    this.#of.settled({ status, code, rows: 0, bytes: this.#bytes, masked: this.#of.plan.masked })
+  }
+}
