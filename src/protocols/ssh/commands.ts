@@ -1,6 +1,7 @@
 /** What an agent asks for on a connection, as Commands: `input.command.detail` as rego/schemas/ssh.json describes it. */
 import type { Command, Shape } from '../../gate/command.ts'
 import type { JsonObject } from '../../gate/json.ts'
+import { type Refusal, refusal } from '../../gate/refusal.ts'
 import type { ShellAnalysis, ShellFacts } from './shell/facts.ts'
 import { analyseCommandLine } from './shell/analyse.ts'
 import { SHELL_LIMITS } from './shell/limits.ts'
@@ -33,11 +34,10 @@ const DETAIL = {
 export type Kind = 'exec' | 'shell' | 'subsystem' | 'environment' | 'pty'
 export type ShellMode = 'recorded' | 'line-gated'
 
-/** A command line, and what it would run. */
-export interface Line {
-  readonly command: Command
-  readonly analysis: ShellAnalysis
-}
+/** A command line: what is sent of it where it may run, or why it cannot be judged. */
+export type Line =
+  | { readonly command: Command; readonly bytes: Buffer }
+  | { readonly command: Command; readonly refusal: Refusal }
 
 /** Lines that are kept with their analyses: what a program repeats. */
 const MOST_LINES = 1024
@@ -47,12 +47,14 @@ const MOST_TEXT = 1024 ** 2
 /** The commands of one target. The same line is the same shape, so that what was derived from it is found again. */
 export class Commands {
   readonly #bytes: number
+  readonly #posix: boolean
   readonly #lines = new Map<string, Line>()
   #text = 0
 
-  /** `bytes`: the longest line. */
-  constructor(bytes: number) {
+  /** `bytes`: the longest line; `posix`: the login shell reads lines as POSIX shells do. */
+  constructor(bytes: number, posix: boolean) {
     this.#bytes = bytes
+    this.#posix = posix
   }
 
   line(line: string, user: string, { tty, mode }: { readonly tty: boolean; readonly mode: 'line-gated' | null }): Line {
@@ -66,9 +68,17 @@ export class Commands {
     }
     const analysis = analyseCommandLine(line, { ...SHELL_LIMITS, bytes: this.#bytes })
     const facts: Partial<ShellFacts> = analysis.kind === 'commands' ? analysis.facts : {}
-    const made = { command: command('exec', user, line, { ...facts, tty, mode }), analysis }
+    const made = this.#made(command('exec', user, line, { ...facts, tty, mode }), line, analysis)
     this.#keep(key, made)
     return made
+  }
+
+  /** What is sent was judged: Sidegate's own quoting where there is one, which no shell reads in another way. */
+  #made(judged: Command, line: string, analysis: ShellAnalysis): Line {
+    if (analysis.kind === 'refused') return { command: judged, refusal: analysis.refusal }
+    if (this.#posix || analysis.portable) return { command: judged, bytes: Buffer.from(analysis.canonical ?? line) }
+    const message = 'the login shell of the target could read this line in another way'
+    return { command: judged, refusal: refusal('command.unsupported', message, 'send one program with plain words') }
   }
 
   #keep(key: string, line: Line): void {

@@ -6,6 +6,7 @@ import { type Refusal, refusal } from '../../gate/refusal.ts'
 import type { Session } from '../../gate/session.ts'
 import { deadline } from '../../net/timers.ts'
 import { type ChannelOpen, Channels } from './channels/channels.ts'
+import { failureRefusal } from './channels/failure.ts'
 import type { Setting, Upstream } from './channels/program.ts'
 import { SessionChannel } from './channels/session-channel.ts'
 import type { Commands } from './commands.ts'
@@ -171,7 +172,7 @@ export class Conversation {
 
   #failed(error: unknown): void {
     this.#around.log.error({ err: error }, 'a channel failed, and ends the connection')
-    this.end(refusal('record.unavailable', 'the session failed inside the sidecar, and was ended'), 'failed')
+    this.end(failureRefusal(error), 'failed')
   }
 
   /** What is under way is finished first; the listener's own deadline bounds how long that may take. */

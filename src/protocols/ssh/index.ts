@@ -11,7 +11,7 @@ async function prepare(config: SshTargetConfig, wiring: Wiring): Promise<Target>
   const shared: Shared = {
     config,
     wiring,
-    commands: new Commands(config.limits.command),
+    commands: new Commands(config.limits.command, config.upstream.shell === 'posix'),
     accept: (connection) => acceptAgent(connection, config, agent),
     connect: (user, signal, session) => connectUpstream(upstream, user, signal, session),
   }

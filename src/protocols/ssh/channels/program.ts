@@ -1,12 +1,12 @@
 /** What runs on a session channel, one for each channel, and what it stands in. */
 import type { Logger } from 'pino'
 import type { SshTargetConfig } from '../../../config/schema.ts'
-import type { Gate, Permit } from '../../../gate/gate.ts'
+import type { Gate } from '../../../gate/gate.ts'
 import type { Refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
 import type { Commands } from '../commands.ts'
 import type { Forwarding, UpstreamSide } from '../forwards/forwarding.ts'
-import type { Requested } from '../forwards/requested.ts'
+import type { Channel } from './channel.ts'
 
 /** The upstream leg, as programs see it. */
 export interface Upstream extends UpstreamSide {
@@ -38,17 +38,17 @@ export interface Size {
   readonly height: number
 }
 
-/** A permitted request of the agent's that goes before the program: a variable, a terminal. */
+/** A permitted request of the agent's that goes before the program. */
 export interface Setup {
-  readonly name: 'env' | 'pty-req'
-  readonly permit: Permit
+  /** Sends it upstream, on the program's channel; the record of it has to be durable. */
+  send(upstream: Channel): void
+  /** The agent's channel is over, or never came to a program. Safe to repeat. */
+  release(): void
 }
 
 /** What the agent has set on a channel before the program. */
 export interface Prepared {
   readonly setups: readonly Setup[]
-  /** Its key agent and its display, which the program upstream is to reach. */
-  readonly requested: readonly Requested[]
   /** Null without a terminal. */
   readonly terminal: { readonly name: string; readonly size: Size } | null
 }

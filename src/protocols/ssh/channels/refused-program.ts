@@ -28,9 +28,6 @@ export class RefusedProgram implements Program {
     const { gate, session } = this.#setting
     const { command, because } = this.#refused
     const told = gate.refuse(session, command, because)
-    for (const { permit } of this.#prepared.setups) {
-      gate.settle(permit, 0, { status: 'skipped', code: '', rows: 0, bytes: 0, masked: [] })
-    }
     refuseProgram(this.#agent, told, this.#prepared.terminal !== null)
   }
 

@@ -1,14 +1,13 @@
-/** The `sftp` subsystem: accepted as it is, and then judged operation by operation. */
+/** The `sftp` subsystem: accepted as it is, and then judged operation by operation. What was set before it means nothing to it. */
 import type { Refusal } from '../../../gate/refusal.ts'
 import { refusal } from '../../../gate/refusal.ts'
-import { UpstreamError } from '../legs.ts'
 import type { SymlinkOrder } from '../sftp/names.ts'
 import { SftpRelay } from '../sftp/relay.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
-import { OpenFailed } from './channels.ts'
+import { upstreamRefusal } from './failure.ts'
 import { readExit } from './exit.ts'
 import { fields, type Request } from './messages.ts'
-import type { Prepared, Program, Setting } from './program.ts'
+import type { Program, Setting } from './program.ts'
 import { refuseProgram } from './refused-program.ts'
 
 /** Requests that wait for those before them: while there are more, the agent sends no more. */
@@ -26,7 +25,6 @@ function symlinkOrder(software: string): SymlinkOrder {
 export class SftpProgram implements Program {
   readonly #setting: Setting
   readonly #agent: Channel
-  readonly #prepared: Prepared
   #relay: SftpRelay | null = null
   #upstream: Channel | null = null
   #unread: Buffer[] = []
@@ -35,17 +33,12 @@ export class SftpProgram implements Program {
   #unpaid = { agent: 0, upstream: 0 }
   #over = false
 
-  constructor(setting: Setting, agent: Channel, prepared: Prepared) {
+  constructor(setting: Setting, agent: Channel) {
     this.#setting = setting
     this.#agent = agent
-    this.#prepared = prepared
   }
 
   start(): void {
-    // What was set before it means nothing to sftp.
-    for (const { permit } of this.#prepared.setups) {
-      this.#setting.gate.settle(permit, 0, { status: 'skipped', code: '', rows: 0, bytes: 0, masked: [] })
-    }
     void this.#begin()
   }
 
@@ -56,9 +49,9 @@ export class SftpProgram implements Program {
       if (this.#over) return channel.abort()
       this.#run(channel, software)
     } catch (error) {
-      if (error instanceof UpstreamError) this.end(error.refusal)
-      else if (error instanceof OpenFailed) this.end(refusal('upstream.unavailable', error.message))
-      else this.#setting.failed(error)
+      const because = upstreamRefusal(error)
+      if (because === null) this.#setting.failed(error)
+      else this.end(because)
     }
   }
 

@@ -8,15 +8,14 @@
  */
 import type { Command } from '../../../gate/command.ts'
 import type { Permit, Verdict } from '../../../gate/gate.ts'
-import type { Outcome, OutcomeStatus } from '../../../gate/ports.ts'
+import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
-import { UpstreamError } from '../legs.ts'
 import type { Channel, ChannelEvents, Stream } from './channel.ts'
-import { OpenFailed } from './channels.ts'
+import { failureRefusal, upstreamRefusal } from './failure.ts'
 import { fields, type Request } from './messages.ts'
 import { Holding } from './holding.ts'
 import { Allowance, honourProgram } from './obligations.ts'
-import type { Prepared, Program, Setting, Setup, Size } from './program.ts'
+import type { Prepared, Program, Setting, Size } from './program.ts'
 import { type Exit, readExit } from './exit.ts'
 import { Recording } from './recording.ts'
 import { refuseProgram } from './refused-program.ts'
@@ -38,8 +37,6 @@ export class UpstreamProgram implements Program {
   readonly #prepared: Prepared
   readonly #asked: Asked
   readonly #holding: Holding
-  /** Not sent yet. */
-  readonly #setups: Setup[]
   /** What the agent sent before there was anybody to take it; never more than its window. */
   #unread: Buffer[] = []
   #ended = false
@@ -59,7 +56,6 @@ export class UpstreamProgram implements Program {
     this.#prepared = prepared
     this.#asked = asked
     this.#holding = new Holding(agent, prepared.terminal !== null)
-    this.#setups = [...prepared.setups]
   }
 
   start(): void {
@@ -95,9 +91,9 @@ export class UpstreamProgram implements Program {
       this.#run(permit, channel)
     } catch (error) {
       opening.then((channel) => channel.abort()).catch(() => {})
-      if (error instanceof UpstreamError) this.#stop(error.refusal, 'skipped')
-      else if (error instanceof OpenFailed) this.#stop(refusal('upstream.unavailable', error.message), 'skipped')
-      else this.#failed(error)
+      const because = upstreamRefusal(error)
+      if (because === null) this.#failed(error)
+      else this.#stop(because, 'skipped')
     }
   }
 
@@ -116,12 +112,7 @@ export class UpstreamProgram implements Program {
 
   #run(permit: Permit, channel: Channel): void {
     this.#upstream = channel
-    const { gate } = this.#setting
-    for (const { name, permit: own } of this.#setups.splice(0)) {
-      channel.request(name, Buffer.from(own.take()))
-      gate.settle(own, 0, outcome('completed', ''))
-    }
-    for (const asked of this.#prepared.requested) asked.send(channel)
+    for (const setup of this.#prepared.setups) setup.send(channel)
     const bytes = permit.take()
     const { request } = this.#asked
     channel.request(request, request === 'shell' ? Buffer.alloc(0) : fields(bytes), (succeeded) => {
@@ -282,9 +273,8 @@ export class UpstreamProgram implements Program {
   }
 
   #settle(status: OutcomeStatus, code: string): void {
-    const { gate } = this.#setting
-    for (const { permit } of this.#setups.splice(0)) gate.settle(permit, 0, outcome('skipped', ''))
-    if (this.#permit !== null) gate.settle(this.#permit, 0, outcome(status, code, this.#recording?.sent))
+    const bytes = this.#recording?.sent ?? 0
+    if (this.#permit !== null) this.#setting.gate.settle(this.#permit, 0, { status, code, rows: 0, bytes, masked: [] })
   }
 
   /** What cannot be recorded does not go on. */
@@ -297,14 +287,10 @@ export class UpstreamProgram implements Program {
   }
 
   #failed(error: unknown): void {
-    this.#stop(refusal('record.unavailable'), 'failed')
+    this.#stop(failureRefusal(error), 'failed')
     this.#setting.failed(error)
   }
 }
 
 /** What OpenSSH says when its reader has gone, so that the writer gets SIGPIPE. */
 const EOW = 'eow@openssh.com'
-
-function outcome(status: OutcomeStatus, code: string, bytes = 0): Outcome {
-  return { status, code, rows: 0, bytes, masked: [] }
-}
