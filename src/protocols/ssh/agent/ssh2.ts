@@ -1,8 +1,8 @@
 /**
  * What ssh2's server half lacks for this leg, given to each connection at run time: it tells nobody why it ends a connection
  * or refuses a login, drops what comes before anybody listens and what comes beyond a window, loops for ever on packets of no
- * size, buffers without end for a peer with an endless window, and loses a greeting that comes in three pieces. All of it needs
- * the inside of ssh2, named here as it is there.
+ * size, buffers without end for a peer with an endless window, loses a greeting that comes in three pieces, and
+ * is too strict when keys are made anew. All of it needs the inside of ssh2, named here as it is there.
  */
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
@@ -17,6 +17,9 @@ export const SSH2_VERSION = '1.17.0'
 /** RFC 4253, section 12, and RFC 4252, section 6: messages that ssh2 writes without the text, or not at all. */
 const MESSAGE = {
   DISCONNECT: 1,
+  IGNORE: 2,
+  DEBUG: 4,
+  KEXINIT: 20,
   USERAUTH_BANNER: 53,
   GLOBAL_REQUEST: 80,
   CHANNEL_OPEN: 90,
@@ -41,6 +44,8 @@ const AHEAD_BYTES = 256 * 1024
 interface Protocol {
   readonly _server: boolean
   readonly _kexinit: unknown
+  /** Made anew with each key; its listener changes while keys are exchanged. */
+  readonly _decipher: { _onPayload: (payload: Buffer) => unknown }
   readonly _destruct: unknown
   readonly _remoteIdentRaw: Buffer | undefined
   readonly _packetRW: {
@@ -216,6 +221,29 @@ for (let type: number = MESSAGE.GLOBAL_REQUEST; type <= MESSAGE.CHANNEL_FAILURE;
     return held === undefined ? theirs(protocol, payload) : hold(held, protocol, payload)
   }
 }
+
+/**
+ * Strict key exchange is strict about the first one only (OpenSSH's PROTOCOL, section 1.10); ssh2 ends the connection on an
+ * IGNORE or DEBUG in any. asyncssh sends an IGNORE before each of its packets, and, like other clients that sshd puts up with,
+ * data after its KEXINIT, which is still under the old keys.
+ */
+function renewPatiently(begin: Handler): Handler {
+  return (protocol, payload) => {
+    const begun = begin(protocol, payload)
+    const decipher = protocol._decipher
+    const exchange = decipher._onPayload
+    decipher._onPayload = (message) => {
+      const type = message[0] ?? 0
+      const late = type >= MESSAGE.GLOBAL_REQUEST || (type >= MESSAGE.IGNORE && type <= MESSAGE.DEBUG)
+      const handle = late ? HANDLERS[type] : undefined
+      return handle === undefined ? exchange(message) : handle(protocol, message)
+    }
+    return begun
+  }
+}
+
+const renewal = HANDLERS[MESSAGE.KEXINIT]
+if (renewal !== undefined) HANDLERS[MESSAGE.KEXINIT] = renewPatiently(renewal)
 
 /** ssh2 forgets the second piece of a greeting that comes in three or more: it gets whole lines. */
 function joinGreetings({ prototype }: Inherited['Protocol']): void {
