@@ -8,9 +8,30 @@ export interface FailureRow {
 export interface FailureTraits {
   readonly redis: boolean
   readonly observe: boolean
+  /** Some target is one of SSH. */
+  readonly ssh: boolean
 }
 
-export function failureTable({ redis, observe }: FailureTraits): readonly FailureRow[] {
+/** What can fail on the way of SSH only. */
+const SSH: readonly FailureRow[] = [
+  {
+    failure: 'an SSH host shows a key that is not known',
+    result: 'no session: nothing is trusted on first use',
+    code: 'upstream.untrusted',
+  },
+  {
+    failure: 'an SSH command is refused',
+    result: 'a message on standard error, exit status 126; the connection lives on',
+    code: '',
+  },
+  {
+    failure: 'a channel reaches its limit of bytes or time',
+    result: 'it is ended, and that recorded',
+    code: 'obligation.limit',
+  },
+]
+
+export function failureTable({ redis, observe, ssh }: FailureTraits): readonly FailureRow[] {
   const rows: FailureRow[] = [
     { failure: 'no bundle is active', result: 'not ready; every command is refused', code: 'policy.unavailable' },
     { failure: 'a new bundle does not prove itself', result: 'the active one stays', code: 'bundle.*' },
@@ -28,6 +49,13 @@ export function failureTable({ redis, observe }: FailureTraits): readonly Failur
       : { failure: 'the journal is full', result: 'its oldest segment is removed, and that recorded', code: '' },
     { failure: 'the target is away or not itself', result: 'a native connection error', code: 'upstream.*' },
     { failure: 'an agent does not prove itself', result: 'its session is refused', code: 'identity.*' },
+    {
+      failure: 'the policy changes',
+      result: 'what runs on and is no longer permitted is ended',
+      code: 'policy.revoked',
+    },
+    { failure: 'an operator ends a session', result: 'it is over, and the reason on record', code: 'session.ended' },
+    ...(ssh ? SSH : []),
     { failure: 'the sidecar dies', result: 'nothing reaches the target', code: '' },
   ]
   if (redis)

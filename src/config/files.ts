@@ -1,20 +1,13 @@
 /** The files that a configuration names: which keys name them, where they lie, and whether they can be used. */
-import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { accessSync, constants, readFileSync, statSync, type Stats } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { type Content, CONTENT } from './files/contents.ts'
+import { checkSshFiles } from './files/ssh.ts'
 import { child } from './keys.ts'
 import { type KeyPath, type Problem, problem } from './problem.ts'
 
-type Kind =
-  | 'mask-key'
-  | 'secret'
-  | 'authorities'
-  | 'certificate'
-  | 'private-key'
-  | 'public-key'
-  | 'key-set'
-  | 'bundle'
-  | 'directory'
+type Kind = Content | 'bundle' | 'directory' | 'written'
 
 /** Every key that names a file, with `*` for a name that the user chose. */
 export const FILE_KEYS: readonly (readonly [key: string, kind: Kind])[] = [
@@ -32,7 +25,22 @@ export const FILE_KEYS: readonly (readonly [key: string, kind: Kind])[] = [
   ['targets.*.agent.keys.file', 'key-set'],
   ['targets.*.credential.passwordFile', 'secret'],
   ['targets.*.credential.users.*.passwordFile', 'secret'],
+  ['targets.*.upstream.knownHostsFile', 'known-hosts'],
+  ['targets.*.agent.hostKeyFile', 'ssh-key'],
+  ['targets.*.agent.knownHosts', 'written'],
+  ...loginKeys('targets.*.credential'),
+  ...loginKeys('targets.*.credential.users.*'),
 ]
+
+/** How the sidecar proves itself to an SSH host. */
+function loginKeys(login: string): (readonly [key: string, kind: Kind])[] {
+  return [
+    [`${login}.privateKeyFile`, 'ssh-key'],
+    [`${login}.passphraseFile`, 'secret'],
+    [`${login}.certificateFile`, 'ssh-certificate'],
+    [`${login}.certificate.authorityFile`, 'ssh-key'],
+  ]
+}
 
 interface Named {
   readonly path: KeyPath
@@ -64,11 +72,12 @@ export function resolveFiles(value: unknown, base: string): void {
 /** Looks at every named file as the sidecar itself would at start. */
 export function checkFiles(configuration: unknown): Problem[] {
   const files = namedFiles(configuration)
-  return [...files.flatMap(checkFile), ...checkPairs(configuration)]
+  return [...files.flatMap(checkFile), ...checkPairs(configuration), ...checkSshFiles(configuration)]
 }
 
 function checkFile(named: Named): Problem[] {
-  if (named.kind === 'directory') return checkDirectory(named)
+  if (named.kind === 'directory') return checkDirectory(named, named.file)
+  if (named.kind === 'written') return checkDirectory(named, dirname(named.file))
   const { path, file, kind } = named
   let stats: Stats
   try {
@@ -84,11 +93,13 @@ function checkFile(named: Named): Problem[] {
   return checkContent(named, stats)
 }
 
+const SECRETS: ReadonlySet<Kind> = new Set<Kind>(['secret', 'private-key', 'mask-key', 'ssh-key'])
+
 function checkContent({ path, file, kind }: Named, stats: Stats): Problem[] {
-  if (kind === 'bundle' || kind === 'directory') return []
+  if (kind === 'bundle' || kind === 'directory' || kind === 'written') return []
   const wrong = CONTENT[kind](readFileSync(file))
   const found = wrong === null ? [] : [problem('config.file', path, `${file} ${wrong[0]}`, wrong[1])]
-  const secret = kind === 'secret' || kind === 'private-key' || kind === 'mask-key'
+  const secret = SECRETS.has(kind)
   // POSIX: the last three bits are what everyone else on the machine may do.
   if (secret && (stats.mode & 0o007) !== 0) {
     const message = `${file} may be read by every user of the machine`
@@ -97,64 +108,9 @@ function checkContent({ path, file, kind }: Named, stats: Stats): Problem[] {
   return found
 }
 
-/** As `mask/key.ts` demands it: shorter ones could be guessed together with the values that they hide. */
-const SHORTEST_MASK_KEY = 32
-
-type Objection = readonly [message: string, remedy: string] | null
-
-const CONTENT: Readonly<Record<Exclude<Kind, 'directory' | 'bundle'>, (bytes: Buffer) => Objection>> = {
-  'mask-key': (bytes) =>
-    bytes.toString().trim().length < SHORTEST_MASK_KEY
-      ? ['is too short to be a key', `write ${SHORTEST_MASK_KEY} random bytes into it, as hexadecimal digits for one`]
-      : null,
-  secret: (bytes) => (bytes.toString().trim() === '' ? ['is empty', 'write the secret into it'] : null),
-  authorities: certificates,
-  certificate: certificates,
-  'private-key': (bytes) =>
-    parses(() => createPrivateKey(bytes), 'holds no private key', 'it must be PEM, unencrypted'),
-  'public-key': (bytes) => parses(() => createPublicKey(bytes), 'holds no public key', 'it must be PEM'),
-  'key-set': (bytes) => {
-    const remedy = 'it must be {"keys": […]}'
-    return parses(
-      () => {
-        const keys = child(JSON.parse(bytes.toString()), 'keys')
-        if (!Array.isArray(keys) || keys.length === 0) throw new Error('no keys')
-      },
-      'is no JSON Web Key Set',
-      remedy,
-    )
-  },
-}
-
-function certificates(bytes: Buffer): Objection {
-  const blocks = bytes.toString().match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0) return ['holds no certificate', 'it must be PEM']
-  for (const block of blocks) {
-    let certificate: X509Certificate
-    try {
-      certificate = new X509Certificate(block)
-    } catch {
-      return ['holds a certificate that cannot be parsed', 'it must be PEM']
-    }
-    // A bundle of authorities keeps expired ones for long; that is no fault while one of them is good.
-    if (blocks.length === 1 && Date.parse(certificate.validTo) < Date.now()) {
-      return [`expired on ${certificate.validTo}`, 'renew it']
-    }
-  }
-  return null
-}
-
-function parses(parse: () => unknown, message: string, remedy: string): Objection {
-  try {
-    parse()
-    return null
-  } catch {
-    return [message, remedy]
-  }
-}
-
-function checkDirectory({ path, file }: Named): Problem[] {
-  const found = nearestExisting(file)
+function checkDirectory({ path, kind }: Named, directory: string): Problem[] {
+  // Only the journal's directory is made where it is missing.
+  const found = kind === 'written' ? directory : nearestExisting(directory)
   try {
     if (!statSync(found).isDirectory()) return [problem('config.file', path, `${found} is no directory`, 'name one')]
     accessSync(found, constants.W_OK | constants.X_OK)

@@ -6,16 +6,29 @@ import { nearest } from './suggest.ts'
 
 type Issue = z.core.$ZodIssue
 
-/** Where a key may be written in several ways, and none was: all of them, by the key's path with names as `*`. */
+const SSH_PROOFS = '`privateKeyFile`, `passwordFile` or `certificate`'
+
+/** Where a key may be written in several ways, and none was: all of them, by the key's path with a target's protocol, or `*`, as its name. */
 const WAYS: ReadonlyMap<string, string> = new Map([
   ['policy.bundle', 'give `file` and `key` (what signs it), or `file` and `allowUnsigned: true` on a laptop'],
   [
-    'targets.*.credential',
+    'targets.postgres.credential',
     'give `user` and `passwordFile`, or `users` with one role for each user name, or `users: any`',
   ],
+  ['targets.postgres.databases', 'give a list of names, or the word any'],
   ['targets.*.agent.keys', 'give `file` or `url`'],
-  ['targets.*.databases', 'give a list of names, or the word any'],
+  ['targets.ssh.credential', `give \`user\` and ${SSH_PROOFS}, or \`users\` with one login for each user name`],
+  ['targets.ssh.credential.certificate', 'give `authorityFile`, the key that the host trusts, or `command`'],
+  ['targets.ssh.credential.users.*.certificate', 'give `authorityFile`, the key that the host trusts, or `command`'],
 ])
+
+function waysOf(path: KeyPath, value: unknown): string | undefined {
+  if (path[0] !== 'targets') return WAYS.get(path.join('.'))
+  const protocol = String(child(path.slice(0, 2).reduce(child, value), 'protocol'))
+  const named = (name: string) =>
+    path.map((part, index) => (index === 1 ? name : path[index - 1] === 'users' ? '*' : part)).join('.')
+  return WAYS.get(named(protocol)) ?? WAYS.get(named('*'))
+}
 
 export function problemsOf(schema: z.ZodType, issues: readonly Issue[], value: unknown): Problem[] {
   return issues.flatMap((issue) => toProblems(schema, issue, [], value))
@@ -57,7 +70,7 @@ function unknownKey(schema: z.ZodType, path: KeyPath, value: unknown): Problem {
 
 /** Of several ways to write a value, the one that came nearest says what is amiss; where none did, all are told. */
 function union(schema: z.ZodType, issue: Issue & { code: 'invalid_union' }, path: KeyPath, value: unknown): Problem[] {
-  const ways = WAYS.get(path.map((part, index) => (index === 1 && path[0] === 'targets' ? '*' : part)).join('.'))
+  const ways = waysOf(path, value)
   if (issue.errors.length === 0) {
     const options = 'options' in issue ? (issue.options ?? []).map(String) : []
     const given = path.reduce(child, value)

@@ -6,6 +6,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { matchesPatterns } from './host-patterns.ts'
 
+/** Some forty thousand hosts. A wrong path must not fill the memory. */
+export const MAX_KNOWN_HOSTS = 8 * 1024 ** 2
+
 /** What a line says of its key: it is the host's own, it signs hosts' certificates, or it proves nothing any more. */
 export type Marker = 'key' | 'authority' | 'revoked'
 
@@ -73,12 +76,24 @@ function parseLine(line: string, number: number): KnownHost {
 
 function blobOf(type: string, encoded: string, number: number): Buffer {
   const blob = BASE64.test(encoded) ? Buffer.from(encoded, 'base64') : Buffer.alloc(0)
-  const length = blob.length < 4 ? -1 : blob.readUInt32BE(0)
-  if (length !== type.length || blob.toString('latin1', 4, 4 + length) !== type) {
-    throw new KnownHostsError(number, `it holds no key of the algorithm that it names`)
+  const fields = fieldsOf(blob)
+  if (fields === null || fields.length < 2 || fields[0] !== type) {
+    throw new KnownHostsError(number, 'it holds no whole key of the algorithm that it names')
   }
   if (type.includes('-cert-v0')) throw new KnownHostsError(number, 'it holds a certificate in the place of a key')
   return blob
+}
+
+/** A key of any algorithm is a run of strings, each after its length. Null where it ends within one. */
+function fieldsOf(blob: Buffer): string[] | null {
+  const fields: string[] = []
+  for (let at = 0; at < blob.length;) {
+    const end = at + 4 + (at + 4 <= blob.length ? blob.readUInt32BE(at) : blob.length)
+    if (end > blob.length) return null
+    fields.push(blob.toString('latin1', at + 4, end))
+    at = end
+  }
+  return fields
 }
 
 function matcher(hosts: string, number: number): (name: string) => boolean {

@@ -4,8 +4,10 @@ import { readFileSync } from 'node:fs'
 import { type FailureRow, failureTable } from './failures.ts'
 import type { Loaded } from './load.ts'
 import { keyOf } from './problem.ts'
-import type { Configuration, PostgresTargetConfig, SshTargetConfig, TargetConfig } from './schema.ts'
-import { formatDuration, formatSize } from './values.ts'
+import { postgresFacts } from './posture/postgres.ts'
+import { sshFacts } from './posture/ssh.ts'
+import type { Configuration, TargetConfig } from './schema.ts'
+import { formatAddress, formatSize } from './values.ts'
 
 export interface Posture {
   readonly file: string
@@ -40,8 +42,11 @@ export interface Weakness {
 export interface TargetPosture {
   readonly name: string
   readonly protocol: string
-  readonly facts: readonly (readonly [topic: string, fact: string])[]
+  readonly facts: readonly Fact[]
 }
+
+/** `weak`: it holds, and should not; shown in red. */
+export type Fact = readonly [topic: string, fact: string, weak?: 'weak']
 
 export function postureOf({ file, configuration, weaknesses }: Loaded): Posture {
   const { policy, record, admin, probes, targets } = configuration
@@ -55,11 +60,15 @@ export function postureOf({ file, configuration, weaknesses }: Loaded): Posture 
       redis: record.redis === undefined ? null : redisOf(record.redis),
     },
     ports: {
-      admin: admin === undefined ? null : at(admin.listen),
-      probes: probes === undefined ? null : at(probes.listen),
+      admin: admin === undefined ? null : formatAddress(admin.listen),
+      probes: probes === undefined ? null : formatAddress(probes.listen),
     },
     targets: Object.entries(targets).map(([name, target]) => targetOf({ ...target, name })),
-    failures: failureTable({ redis: record.redis !== undefined, observe: policy.mode === 'observe' }),
+    failures: failureTable({
+      redis: record.redis !== undefined,
+      observe: policy.mode === 'observe',
+      ssh: Object.values(targets).some(({ protocol }) => protocol === 'ssh'),
+    }),
     weaknesses: weaknesses.map((found) => {
       const { path, code, message, remedy } = found
       return { key: keyOf(path), line: 'line' in found ? found.line : null, code, message, remedy }
@@ -87,72 +96,4 @@ function targetOf(target: TargetConfig): TargetPosture {
     default:
       return target satisfies never
   }
-}
-
-function postgresFacts(target: PostgresTargetConfig): TargetPosture['facts'] {
-  const { listen, agent, upstream, databases, searchPath, limits, catalogue } = target
-  const trust = upstream.ca ?? "the system's authorities"
-  const sizes = `${formatSize(limits.message)} a message, ${formatSize(limits.statement)} a statement, ${formatSize(limits.inFlight)} in flight`
-  const idle = limits.idle === 0 ? 'idle for ever' : `idle at most ${formatDuration(limits.idle)}`
-  return [
-    ['listens', `${at(listen)}, ${agent.tls === undefined ? 'without TLS' : `TLS with ${agent.tls.cert}`}`],
-    ['agents', agentsOf(agent)],
-    [
-      'upstream',
-      `${at(upstream)}, ${TLS_WORDS[upstream.tls]}${upstream.tls.startsWith('verify') ? ` (${trust})` : ''}`,
-    ],
-    ['proves itself', ['SCRAM-SHA-256', ...upstream.allow].join(', ')],
-    ['credential', credentialOf(target.credential)],
-    ['databases', databases === 'any' ? 'any' : databases.join(', ')],
-    ['search path', searchPath.join(', ')],
-    ['catalogue', `at most ${formatDuration(catalogue.refresh)} old`],
-    ['limits', `${limits.connections} connections, ${sizes}`],
-    [
-      '',
-      `${limits.statements} statements a message, ${limits.nodes} nodes, ${limits.depth} deep, ${limits.parameters} parameters`,
-    ],
-    ['timeouts', `${formatDuration(limits.handshake)} to connect, ${formatDuration(limits.parse)} to parse, ${idle}`],
-  ]
-}
-
-function sshFacts({ listen, agent, upstream }: SshTargetConfig): TargetPosture['facts'] {
-  return [
-    ['listens', at(listen)],
-    ['agents', agent.authenticate],
-    ['upstream', at(upstream)],
-  ]
-}
-
-const TLS_WORDS = {
-  'verify-full': 'TLS, its name and authority verified',
-  'verify-ca': 'TLS, its authority verified and its name not',
-  require: 'TLS, not verified',
-  disable: 'without TLS',
-} as const satisfies Record<PostgresTargetConfig['upstream']['tls'], string>
-
-function agentsOf(agent: PostgresTargetConfig['agent']): string {
-  switch (agent.authenticate) {
-    case 'none':
-      return 'whoever is on this loopback, as the workload'
-    case 'password':
-      return `${Object.keys(agent.users).join(', ')}, each with a password of its own (SCRAM-SHA-256)`
-    case 'jwt':
-      return `a token of ${agent.issuer} for ${agent.audience}, as password (${agent.algorithms.join(', ')})`
-    default:
-      return agent satisfies never
-  }
-}
-
-function credentialOf(credential: PostgresTargetConfig['credential']): string {
-  const one = ({ user, passwordFile }: { readonly user: string; readonly passwordFile?: string | undefined }) =>
-    `role ${user}, ${passwordFile === undefined ? 'without a password' : `password in ${passwordFile}`}`
-  if ('user' in credential) return one(credential)
-  if (credential.users === 'any') return 'the role that the agent names, without a password'
-  return Object.entries(credential.users)
-    .map(([name, role]) => `${name} → ${one(role)}`)
-    .join('; ')
-}
-
-function at({ host, port }: { readonly host: string; readonly port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -1,5 +1,5 @@
 /** The posture as a page to read. */
-import type { Posture } from './posture.ts'
+import type { Fact, Posture } from './posture.ts'
 
 /** Colours, or nothing where there is no terminal. */
 export interface Paint {
@@ -16,8 +16,6 @@ export interface BundleFacts {
   /** Why it cannot be activated; null when it can. */
   readonly problem: string | null
 }
-
-type Line = readonly [topic: string, fact: string]
 
 export function printPosture(posture: Posture, bundle: BundleFacts | null, paint: Paint): string {
   const { policy, record, ports, targets, failures, weaknesses } = posture
@@ -45,7 +43,7 @@ export function printPosture(posture: Posture, bundle: BundleFacts | null, paint
     ...targets.map(({ name, protocol, facts }) => section(`Target ${name} (${protocol})`, facts, paint)),
     section(
       'When a part fails',
-      failures.map(({ failure, result, code }): Line => [
+      failures.map(({ failure, result, code }): Fact => [
         failure,
         code === '' ? result : `${result}  ${paint.dim(code)}`,
       ]),
@@ -61,7 +59,7 @@ export function printPosture(posture: Posture, bundle: BundleFacts | null, paint
   return [...sections, [paint.bold(title), ...found].join('\n')].join('\n\n')
 }
 
-function policyLines(policy: Posture['policy'], bundle: BundleFacts | null, paint: Paint): Line[] {
+function policyLines(policy: Posture['policy'], bundle: BundleFacts | null, paint: Paint): Fact[] {
   const { signer, mode } = policy
   const state =
     bundle === null
@@ -79,7 +77,10 @@ function policyLines(policy: Posture['policy'], bundle: BundleFacts | null, pain
   ]
 }
 
-function section(title: string, lines: readonly Line[], paint: Paint): string {
+function section(title: string, lines: readonly Fact[], paint: Paint): string {
   const width = Math.max(...lines.map(([topic]) => topic.length))
-  return [paint.bold(title), ...lines.map(([topic, fact]) => `  ${paint.dim(topic.padEnd(width))}  ${fact}`)].join('\n')
+  const shown = lines.map(([topic, fact, weak]) => {
+    return `  ${paint.dim(topic.padEnd(width))}  ${weak === undefined ? fact : paint.red(fact)}`
+  })
+  return [paint.bold(title), ...shown].join('\n')
 }

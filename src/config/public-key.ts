@@ -49,7 +49,8 @@ const MAX_LINE = 16 * 1024
 /** Parses one line. Throws {@link PublicKeyError}. */
 export function parsePublicKey(line: string): PublicKey {
   const text = line.trim()
-  if (text.length > MAX_LINE || /[\0\r\n]/.test(text)) throw new PublicKeyError('is not one line with one key')
+  if (text.length > MAX_LINE || /\p{Cc}/u.test(text.replaceAll('\t', ' ')))
+    throw new PublicKeyError('is not one line with one key')
   const [type = '', base64, ...comment] = text.split(/[ \t]+/)
   if (text.includes('PRIVATE KEY')) throw new PublicKeyError('is a private key', 'give the public key (the .pub file)')
   if (!isType(type)) throw unknownType(type)

@@ -26,6 +26,11 @@ export const address = z.string().transform((text, context) => {
   return { host: match[1] ?? match[2] ?? '', port }
 })
 
+/** As {@link address} reads it. */
+export function formatAddress({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
 function amount(text: string, units: Readonly<Record<string, number>>): number {
   const [, digits = '', unit = ''] = /^(\d+)(\D+)$/.exec(text) ?? []
   return Number(digits) * (units[unit] ?? Number.NaN)

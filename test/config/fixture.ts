@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -60,3 +60,38 @@ export function write(folder: string, text: string): string {
   writeFileSync(file, text)
   return file
 }
+
+/** A folder with everything that {@link GOOD_SSH} names beside what {@link folderOf} makes. */
+export function sshFolderOf(t: Teardown): string {
+  const folder = folderOf(t)
+  for (const name of ['host', 'agent-host', 'deploy', 'someone', 'authority', 'other']) sshKeyIn(folder, name)
+  writeFileSync(join(folder, 'known_hosts'), `build.internal ${publicKeyIn(folder, 'host')}\n`)
+  return folder
+}
+
+/** `NAME` and `NAME.pub`; the comment is `NAME key`. */
+export function sshKeyIn(folder: string, name: string, passphrase = ''): void {
+  const file = join(folder, name)
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', passphrase, '-C', `${name} key`, '-f', file])
+}
+
+export function publicKeyIn(folder: string, name: string): string {
+  return readFileSync(join(folder, `${name}.pub`), 'utf8').trim()
+}
+
+/** As ssh-keygen prints it. */
+export function fingerprintIn(folder: string, name: string): string {
+  const printed = execFileSync('ssh-keygen', ['-l', '-f', join(folder, `${name}.pub`)], { encoding: 'utf8' })
+  return printed.split(' ')[1] ?? ''
+}
+
+/** Beside {@link GOOD}'s target; `${file:…}` gives public keys. */
+export const GOOD_SSH = `${GOOD}  build-host:
+    protocol: ssh
+    listen: "127.0.0.1:2222"
+    upstream: { host: build.internal, knownHostsFile: known_hosts }
+    agent: { authenticate: key, users: { ann: { keys: [ "\${file:someone.pub}" ] } }, hostKeyFile: agent-host }
+    shell: line-gated
+    limits: { idle: 10m }
+    credential: { user: deploy, privateKeyFile: deploy }
+`
