@@ -3,11 +3,8 @@ import { open } from 'node:fs/promises'
 import { parsePublicKey, type PublicKey } from '../../../config/public-key.ts'
 import type { SshTargetConfig } from '../../../config/schema.ts'
 import { UpstreamConfigurationError } from './errors.ts'
-import { type KnownHost, parseKnownHosts } from '../../../config/known-hosts.ts'
+import { type KnownHost, MAX_KNOWN_HOSTS, parseKnownHosts } from '../../../config/known-hosts.ts'
 import { HostTrust } from './trust.ts'
-
-/** Some forty thousand hosts. A wrong path must not fill the memory. */
-const LARGEST_FILE = 8 * 1024 ** 2
 
 type Config = Pick<SshTargetConfig, 'name' | 'upstream'>
 
@@ -35,17 +32,20 @@ export class HostKeys {
   async trust(): Promise<HostTrust> {
     const file = this.#config.upstream.knownHostsFile
     if (file === undefined) return (this.#trust ??= this.#made([]))
-    await using handle = await open(file, 'r').catch((error: unknown) => {
-      throw this.#wrong(`names ${file}, which cannot be read`, error)
-    })
-    const { ino, mtimeMs, size } = await handle.stat()
+    await using handle = await open(file, 'r').catch(this.#unreadable)
+    const { ino, mtimeMs, size } = await handle.stat().catch(this.#unreadable)
     const version = `${ino} ${mtimeMs} ${size}`
     if (this.#trust !== null && this.#version === version) return this.#trust
-    if (size > LARGEST_FILE) throw this.#wrong(`names ${file}, which is larger than ${LARGEST_FILE} bytes`)
-    const trust = this.#made(this.#parsed(file, await handle.readFile('utf8')))
+    if (size > MAX_KNOWN_HOSTS) throw this.#wrong(`names ${file}, which is larger than ${MAX_KNOWN_HOSTS} bytes`)
+    const text = await handle.readFile('utf8').catch(this.#unreadable)
+    const trust = this.#made(this.#parsed(file, text))
     this.#version = version
     this.#trust = trust
     return trust
+  }
+
+  readonly #unreadable = (error: unknown): never => {
+    throw this.#wrong(`names ${this.#config.upstream.knownHostsFile ?? ''}, which cannot be read`, error)
   }
 
   #parsed(file: string, text: string): KnownHost[] {
