@@ -4,7 +4,7 @@ import type { Channel, Client, ClientChannel, Connection } from 'ssh2'
 import t from 'tap'
 import { refusal } from '../../../../src/gate/refusal.ts'
 import { ALLOW, approve, deny, FakeApproval, FakePolicy } from '../../../support/fakes.ts'
-import { collect, stage, until } from './stage.ts'
+import { collect, failure, stage, until } from './stage.ts'
 
 interface Asked {
   readonly destIP: string
@@ -26,15 +26,6 @@ function hearing(asked: Asked[], answer: (channel: Channel) => void = (channel) 
 
 function forward(agent: Client, host: string, port: number): Promise<ClientChannel> {
   return promisify(agent.forwardOut.bind(agent))('203.0.113.9', 4711, host, port)
-}
-
-async function failure(opening: Promise<unknown>): Promise<{ readonly reason: number; readonly message: string }> {
-  try {
-    await opening
-  } catch (error) {
-    return error as { reason: number; message: string }
-  }
-  throw new Error('it was opened')
 }
 
 const addresses = (table: Readonly<Record<string, readonly string[]>>) => async (name: string) => {

@@ -175,3 +175,15 @@ export async function until(holds: () => boolean, what: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
+
+/** Why something could not be opened. */
+export async function failure(
+  opening: Promise<unknown>,
+): Promise<{ readonly reason: number; readonly message: string }> {
+  try {
+    await opening
+  } catch (error) {
+    return error as { reason: number; message: string }
+  }
+  throw new Error('it was opened')
+}
