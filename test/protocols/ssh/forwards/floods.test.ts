@@ -37,12 +37,13 @@ t.test('ten thousand channels, closed in every order, leave nothing behind', asy
     const channel = await forward(s.agent).catch(() => null)
     if (channel === null) return
     channel.on('error', () => {})
+    const closed = new Promise((resolve) => channel.once('close', resolve))
+    channel.once('end', () => channel.close())
     channel.resume()
     if (number % 3 === 0) channel.end('x')
     if (number % 3 === 1) channel.close()
     if (number % 3 === 2) await turn().then(() => channel.destroy())
-    if (channel.closed) return
-    await new Promise((resolve) => channel.once('close', resolve).once('end', () => channel.close()))
+    await closed
   }
   let next = 0
   const worker = async () => {
