@@ -1,18 +1,18 @@
 /** A program that waits for people: the agent is told, again and again, and may leave. */
 import type { Decision } from '../../../gate/decision.ts'
 import { heldLines } from '../refusal.ts'
-import type { Channel } from './channel.ts'
+import type { AgentEnd } from './upstream-program.ts'
 
 /** Before a proxy or a person takes the silence for a hang. */
 const TOLD_AGAIN_MS = 30_000
 
 export class Holding {
-  readonly #agent: Channel
+  readonly #agent: Pick<AgentEnd, 'full' | 'write'>
   readonly #terminal: boolean
   readonly #leaving = new AbortController()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(agent: Channel, terminal: boolean) {
+  constructor(agent: Pick<AgentEnd, 'full' | 'write'>, terminal: boolean) {
     this.#agent = agent
     this.#terminal = terminal
   }

@@ -191,3 +191,8 @@ export function encodeRequest(recipient: number, { name, wantReply, body }: Requ
 export function encodeOpen(type: string, sender: number, window: number, packet: number, body: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of(MESSAGE.OPEN), fields(type, sender, window, packet), body])
 }
+
+/** The same bytes, as ssh2 knows them. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

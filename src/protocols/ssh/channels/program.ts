@@ -40,7 +40,9 @@ export interface Size {
 
 /** A permitted request of the agent's that goes before the program. */
 export interface Setup {
-  /** Sends it upstream, on the program's channel; the record of it has to be durable. */
+  /** The request's. */
+  readonly name: string
+  /** Sends it upstream, on the program's channel; the record of it has to be durable. A variable may go to more than one. */
   send(upstream: Channel): void
   /** The agent's channel is over, or never came to a program. Safe to repeat. */
   release(): void

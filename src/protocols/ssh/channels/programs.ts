@@ -3,12 +3,13 @@ import type { Command } from '../../../gate/command.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { shellCommand, subsystemCommand, unreadableLine } from '../commands.ts'
 import type { Channel } from './channel.ts'
+import { LineGatedProgram } from './line-gated-program.ts'
 import { Reader, type Request } from './messages.ts'
 import type { Prepared, Program, Setting } from './program.ts'
 import { RefusedProgram } from './refused-program.ts'
 import { SftpProgram } from './sftp-program.ts'
 import { textOf } from './text.ts'
-import { UpstreamProgram } from './upstream-program.ts'
+import { channelEnd, UpstreamProgram } from './upstream-program.ts'
 
 type Beginning = Request & { readonly name: 'exec' | 'shell' | 'subsystem' }
 
@@ -39,7 +40,11 @@ function exec(bytes: Buffer, setting: Setting, channel: Channel, prepared: Prepa
   const line = commands.line(text, user, { tty, mode: null })
   if ('refusal' in line) return refused(line.command, line.refusal)
   const { command } = line
-  return new UpstreamProgram(setting, channel, prepared, { request: 'exec', command, bytes: line.bytes })
+  return new UpstreamProgram(setting, channelEnd(channel, tty), prepared, {
+    request: 'exec',
+    command,
+    bytes: line.bytes,
+  })
 }
 
 function shell(setting: Setting, channel: Channel, prepared: Prepared, refused: Refused): Program {
@@ -50,7 +55,9 @@ function shell(setting: Setting, channel: Channel, prepared: Prepared, refused: 
     return refused(shellCommand(user, 'recorded', tty), because)
   }
   const command = shellCommand(user, config.shell, tty)
-  return new UpstreamProgram(setting, channel, prepared, { request: 'shell', command, bytes: Buffer.alloc(0) })
+  if (config.shell === 'line-gated') return new LineGatedProgram(setting, channel, prepared, command)
+  const asked = { request: 'shell', command, bytes: Buffer.alloc(0) } as const
+  return new UpstreamProgram(setting, channelEnd(channel, tty), prepared, asked)
 }
 
 /** `sftp` is judged by its operations; any other is opaque. */
@@ -63,5 +70,6 @@ function subsystem(bytes: Buffer, setting: Setting, channel: Channel, prepared: 
     gate.refuse(session, command, refusal('command.unparsable', 'the name of the subsystem is no text'))
     return null
   }
-  return new UpstreamProgram(setting, channel, prepared, { request: 'subsystem', command, bytes })
+  const end = channelEnd(channel, prepared.terminal !== null)
+  return new UpstreamProgram(setting, end, prepared, { request: 'subsystem', command, bytes })
 }

@@ -8,7 +8,11 @@ import type { Gate, Permit } from '../../../gate/gate.ts'
 import type { FrameKind } from '../../../gate/ports.ts'
 
 /** What people read of a program's output; more is a transfer. */
-export const RECORDED_BYTES = 64 * 1024
+const RECORDED_BYTES = 64 * 1024
+
+/** How much of what a program writes: all of it, its beginning, or nothing since it is in another recording. */
+const SHOWN = { everything: Number.MAX_SAFE_INTEGER, beginning: RECORDED_BYTES, nothing: 0 } as const
+export type Recorded = keyof typeof SHOWN
 
 type StreamName = 'input' | 'output' | 'error'
 
@@ -34,9 +38,9 @@ export class Recording {
   readonly #digests: Record<StreamName, Digest | null> = { input: null, output: null, error: null }
   #ended = false
 
-  constructor(gate: Gate, permit: Permit, terminal: boolean) {
+  constructor(gate: Gate, permit: Permit, recorded: Recorded) {
     const full = permit.decisions.some(({ record }) => record === 'full')
-    const shown = full || terminal ? Number.MAX_SAFE_INTEGER : RECORDED_BYTES
+    const shown = full ? SHOWN.everything : SHOWN[recorded]
     this.#gate = gate
     this.#permit = permit
     this.#most = { input: full ? shown : 0, output: shown, error: shown }

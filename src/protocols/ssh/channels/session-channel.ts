@@ -104,13 +104,17 @@ export class SessionChannel {
     if (this.#program !== null) return this.#reply(request, false)
     const ruled = this.#setups.judge(request)
     if (typeof ruled === 'boolean') return this.#reply(request, ruled)
+    void this.#whenRuled(request, ruled)
+  }
+
+  async #whenRuled(request: Request, ruled: Promise<boolean>): Promise<void> {
     this.#waiting = []
-    ruled
-      .then((permitted) => {
-        this.#reply(request, permitted)
-        this.#goOn()
-      })
-      .catch((error: unknown) => this.#setting.failed(error))
+    try {
+      this.#reply(request, await ruled)
+      this.#goOn()
+    } catch (error) {
+      this.#setting.failed(error)
+    }
   }
 
   #goOn(): void {

@@ -1,12 +1,12 @@
 /** What an agent sets on a session channel before its program: variables, a terminal, its key agent, its display. */
 import type { Command } from '../../../gate/command.ts'
-import type { Permit, Verdict } from '../../../gate/gate.ts'
+import type { Gate, Permit, Verdict } from '../../../gate/gate.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { environmentCommand, ptyCommand } from '../commands.ts'
 import type { RequestedName } from '../forwards/requested.ts'
 import type { Channel } from './channel.ts'
 import { refuseVariable } from './environment.ts'
-import { fields, Reader, type Request } from './messages.ts'
+import { bufferOf, fields, Reader, type Request } from './messages.ts'
 import { honourSetting } from './obligations.ts'
 import type { Prepared, Setting, Setup, Size } from './program.ts'
 import { readPty, writePty } from './terminal.ts'
@@ -74,7 +74,7 @@ export class Setups {
     const bytes = fields(name, value)
     // What is no text would be sent as another value than the one that was judged.
     if (!bytes.equals(body)) return this.#refuse(command, refusal('command.unparsable', 'the variable is no text'))
-    return this.#rule(command, bytes, (permit) => void this.#add(new PermittedSetup(this.#setting, 'env', permit)))
+    return this.#rule(command, bytes, (permit) => this.#add(new PermittedSetup(this.#setting.gate, 'env', permit)))
   }
 
   #pty(body: Buffer): Ruled {
@@ -85,7 +85,7 @@ export class Setups {
     const { name, size } = pty
     return this.#rule(ptyCommand(user, name, `${size.columns}x${size.rows}`), writePty(pty), (permit) => {
       this.#terminal = { name, size }
-      this.#add(new PermittedSetup(this.#setting, 'pty-req', permit))
+      this.#add(new PermittedSetup(this.#setting.gate, 'pty-req', permit))
     })
   }
 
@@ -109,7 +109,9 @@ export class Setups {
 
   #rule(command: Command, bytes: Buffer, permitted: (permit: Permit) => void): Ruled {
     const { gate, session } = this.#setting
-    const asked = { commands: [command], bytes, honour: honourSetting, signal: this.#signal }
+    // It holds for as long as the channel: each line of a shell is given it anew.
+    const revoked = () => {}
+    const asked = { commands: [command], bytes, honour: honourSetting, signal: this.#signal, revoked }
     const conclude = (verdict: Verdict): boolean => {
       if (verdict.kind === 'permitted') permitted(verdict.permit)
       return verdict.kind === 'permitted'
@@ -126,29 +128,29 @@ export class Setups {
 
 /** A variable or a terminal that may be set: one request, which the host need not answer. */
 class PermittedSetup implements Setup {
-  readonly #setting: Setting
-  readonly #name: 'env' | 'pty-req'
+  readonly name: 'env' | 'pty-req'
+  readonly #gate: Gate
   readonly #permit: Permit
-  #settled = false
+  #sent: Buffer | null = null
+  #released = false
 
-  constructor(setting: Setting, name: 'env' | 'pty-req', permit: Permit) {
-    this.#setting = setting
-    this.#name = name
+  constructor(gate: Gate, name: 'env' | 'pty-req', permit: Permit) {
+    this.name = name
+    this.#gate = gate
     this.#permit = permit
   }
 
   send(upstream: Channel): void {
-    upstream.request(this.#name, this.#permit.take() as Buffer)
-    this.#settle('completed')
+    // Policy has taken it back: what runs from now on runs without it.
+    if (!this.#permit.streaming) return
+    this.#sent = bufferOf(this.#sent === null ? this.#permit.take() : this.#permit.pass(this.#sent))
+    upstream.request(this.name, this.#sent)
   }
 
   release(): void {
-    this.#settle('skipped')
-  }
-
-  #settle(status: 'completed' | 'skipped'): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#setting.gate.settle(this.#permit, 0, { status, code: '', rows: 0, bytes: 0, masked: [] })
+    if (this.#released) return
+    this.#released = true
+    const status = this.#sent === null ? 'skipped' : 'completed'
+    this.#gate.settle(this.#permit, 0, { status, code: '', rows: 0, bytes: 0, masked: [] })
   }
 }

@@ -6,7 +6,7 @@ import { SftpRelay } from '../sftp/relay.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
 import { upstreamRefusal } from './failure.ts'
 import { readExit } from './exit.ts'
-import { fields, type Request } from './messages.ts'
+import { bufferOf, fields, type Request } from './messages.ts'
 import type { Program, Setting } from './program.ts'
 import { refuseProgram } from './refused-program.ts'
 
@@ -197,8 +197,4 @@ export class SftpProgram implements Program {
   signalled(): boolean {
     return false
   }
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

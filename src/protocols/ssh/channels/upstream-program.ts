@@ -12,12 +12,12 @@ import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Channel, ChannelEvents, Stream } from './channel.ts'
 import { failureRefusal, upstreamRefusal } from './failure.ts'
-import { fields, type Request } from './messages.ts'
+import { bufferOf, fields, type Request } from './messages.ts'
 import { Holding } from './holding.ts'
 import { Allowance, honourProgram } from './obligations.ts'
 import type { Prepared, Program, Setting, Size } from './program.ts'
 import { type Exit, readExit } from './exit.ts'
-import { Recording } from './recording.ts'
+import { type Recorded, Recording } from './recording.ts'
 import { refuseProgram } from './refused-program.ts'
 import { writeSize } from './terminal.ts'
 
@@ -28,12 +28,45 @@ export interface Asked {
   readonly bytes: Buffer
 }
 
+/** The agent's side of a program: its channel, or a line of a shell that Sidegate edits. */
+export interface AgentEnd {
+  readonly full: boolean
+  write(bytes: Buffer, stream: Stream): void
+  credit(bytes: number): void
+  eof(): void
+  /** How it ended, as the host said it. */
+  request(name: string, body: Buffer): void
+  close(): void
+  /** It was refused, or ended before its time; `exited`: how it ended was told already. */
+  refuse(because: Refusal, exited: boolean): void
+  /** It goes upstream now. */
+  begun(): void
+  readonly recorded: Recorded
+}
+
+/** A channel of the agent's as a program's own. */
+export function channelEnd(channel: Channel, terminal: boolean, recorded: Recorded): AgentEnd {
+  return {
+    get full() {
+      return channel.full
+    },
+    write: (bytes, stream) => channel.write(bytes, stream),
+    credit: (bytes) => channel.credit(bytes),
+    eof: () => channel.eof(),
+    request: (name, body) => channel.request(name, body),
+    close: () => channel.close(),
+    refuse: (because, exited) => refuseProgram(channel, because, terminal, exited),
+    begun() {},
+    recorded,
+  }
+}
+
 /** What ssh itself says of a program of which nobody knows how it ended. */
 const UNKNOWN_STATUS = 255
 
 export class UpstreamProgram implements Program {
   readonly #setting: Setting
-  readonly #agent: Channel
+  readonly #agent: AgentEnd
   readonly #prepared: Prepared
   readonly #asked: Asked
   readonly #holding: Holding
@@ -50,7 +83,7 @@ export class UpstreamProgram implements Program {
   #unpaid = { agent: 0, upstream: 0 }
   #over = false
 
-  constructor(setting: Setting, agent: Channel, prepared: Prepared, asked: Asked) {
+  constructor(setting: Setting, agent: AgentEnd, prepared: Prepared, asked: Asked) {
     this.#setting = setting
     this.#agent = agent
     this.#prepared = prepared
@@ -78,12 +111,14 @@ export class UpstreamProgram implements Program {
     if (verdict.kind === 'refused') return this.#over ? undefined : this.#stop(verdict.refusal, 'skipped')
     this.#permit = verdict.permit
     if (this.#over) return this.#settle('skipped', '')
-    this.#recording = new Recording(this.#setting.gate, verdict.permit, this.#prepared.terminal !== null)
+    this.#recording = new Recording(this.#setting.gate, verdict.permit, this.#agent.recorded)
     void this.#begin(verdict.permit)
   }
 
   async #begin(permit: Permit): Promise<void> {
     const opening = this.#open()
+    // It may fail before anybody waits for it.
+    opening.catch(() => {})
     try {
       await this.#recorded()
       const channel = await opening
@@ -112,6 +147,7 @@ export class UpstreamProgram implements Program {
 
   #run(permit: Permit, channel: Channel): void {
     this.#upstream = channel
+    this.#agent.begun()
     for (const setup of this.#prepared.setups) setup.send(channel)
     const bytes = permit.take()
     const { request } = this.#asked
@@ -161,7 +197,7 @@ export class UpstreamProgram implements Program {
     const part = passed === bytes.length ? bytes : bytes.subarray(0, passed)
     this.#guarded(() => this.#recording?.bytes('input', part))
     if (this.#over) return
-    upstream.write(permit.pass(part) as Buffer)
+    upstream.write(bufferOf(permit.pass(part)))
     if (passed < bytes.length) return this.#exhausted()
     this.#unpaid.agent += bytes.length
     this.#payAgent()
@@ -251,7 +287,7 @@ export class UpstreamProgram implements Program {
     this.#holding.withdraw()
     const agent = this.#agent
     const upstream = this.#upstream
-    refuseProgram(agent, because, this.#prepared.terminal !== null, this.#exit !== null)
+    agent.refuse(because, this.#exit !== null)
     upstream?.request('signal', fields('KILL'))
     upstream?.abort()
     this.#finish(status, because.code)
