@@ -39,12 +39,9 @@ function exec(bytes: Buffer, setting: Setting, channel: Channel, prepared: Prepa
   }
   const line = commands.line(text, user, { tty, mode: null })
   if ('refusal' in line) return refused(line.command, line.refusal)
-  const { command } = line
-  return new UpstreamProgram(setting, channelEnd(channel, tty), prepared, {
-    request: 'exec',
-    command,
-    bytes: line.bytes,
-  })
+  const asked = { request: 'exec', command: line.command, bytes: line.bytes } as const
+  const end = channelEnd(channel, tty, tty ? 'everything' : 'beginning')
+  return new UpstreamProgram(setting, end, prepared, asked)
 }
 
 function shell(setting: Setting, channel: Channel, prepared: Prepared, refused: Refused): Program {
@@ -57,7 +54,7 @@ function shell(setting: Setting, channel: Channel, prepared: Prepared, refused: 
   const command = shellCommand(user, config.shell, tty)
   if (config.shell === 'line-gated') return new LineGatedProgram(setting, channel, prepared, command)
   const asked = { request: 'shell', command, bytes: Buffer.alloc(0) } as const
-  return new UpstreamProgram(setting, channelEnd(channel, tty), prepared, asked)
+  return new UpstreamProgram(setting, channelEnd(channel, tty, 'everything'), prepared, asked)
 }
 
 /** `sftp` is judged by its operations; any other is opaque. */
@@ -70,6 +67,6 @@ function subsystem(bytes: Buffer, setting: Setting, channel: Channel, prepared: 
     gate.refuse(session, command, refusal('command.unparsable', 'the name of the subsystem is no text'))
     return null
   }
-  const end = channelEnd(channel, prepared.terminal !== null)
+  const end = channelEnd(channel, prepared.terminal !== null, 'beginning')
   return new UpstreamProgram(setting, end, prepared, { request: 'subsystem', command, bytes })
 }
