@@ -16,6 +16,7 @@ import data.sidegate.ssh
 # a pager where there is a terminal.
 _commands := {
 	"cat": {"flags": "AbEensTtuv", "paths": files.readable},
+	"cd": {"flags": "", "paths": files.readable, "least": 1},
 	"cut": {"flags": "bcf", "paths": files.readable},
 	"date": [[], ["-u"], ["-Is"]],
 	"df": {"flags": "hHiklT", "paths": files.readable},
@@ -33,7 +34,7 @@ _commands := {
 	"ls": {"flags": "1ACFSUacdghiklnoprstux", "paths": files.readable},
 	"nproc": [[]],
 	"ps": [[], ["aux"], ["-ef"]],
-	"pwd": [[]],
+	"pwd": [[], ["-P"]],
 	"sha256sum": {"flags": "b", "paths": files.readable},
 	"sort": {"flags": "Vbdfghinrsu", "paths": files.readable},
 	"stat": {"flags": "Lft", "paths": files.readable},
@@ -81,7 +82,7 @@ deny contains {
 	"message": "a command of this line, or what it is given, is not among those that may be run",
 	"remedy": concat("", [
 		"these may be run: ", concat(", ", sort([name | some name, _ in _commands])),
-		"; on absolute paths under ", concat(" and ", sort(files.readable)), ", with short options such as -n5",
+		"; on paths under ", concat(" and ", sort(files.readable)), ", with short options such as -n5",
 	]),
 } if {
 	ssh.is_literal

@@ -21,6 +21,25 @@ test_commands_that_only_look_may_be_run if {
 	_codes(commands.allow) == {"commands.look"} with input as samples.exec([["ps", "aux"], ["grep", "x"], ["wc", "-l"]])
 }
 
+_in_directory(directory, words) := samples.ssh({"literal": true, "commands": [
+	samples.command(["cd", directory]), samples.command(["exit"]),
+	object.union(samples.command(words), {"directory": directory}),
+]})
+
+test_lines_of_a_line_gated_shell_run_where_the_agent_is if {
+	_codes(commands.allow) == {"commands.look"} with input as samples.exec([["cd", "/srv/app"], ["pwd", "-P"]])
+	_codes(commands.allow) == {"commands.look"} with input as _in_directory("/var/log", ["tail", "-n5", "nginx/error.log"])
+	_codes(commands.allow) == {"commands.look"} with input as _in_directory("/var/log", ["ls"])
+	every request in [
+		_in_directory("/root", ["ls"]), _in_directory("/srv", ["cat", "../etc/shadow"]), _in_directory("/srv", ["rm", "x"]),
+		samples.exec([["cd", "/root"], ["pwd", "-P"]]), samples.exec([["cd", "srv"], ["pwd", "-P"]]), samples.exec([["cd"]]),
+		samples.exec([["cd", "/srv"], ["exit"], ["cat", "app/x"]]),
+	] {
+		_codes(commands.deny) == {"commands.unlisted"} with input as request
+		commands.allow == set() with input as request
+	}
+}
+
 test_other_commands_and_other_words_of_these_are_refused if {
 	every words in [
 		["rm", "-rf", "/srv"], ["cat", "/etc/shadow"], ["cat", "/srv/../etc/shadow"], ["cat", ".ssh/id_ed25519"],
@@ -75,6 +94,6 @@ test_every_refusal_teaches if {
 		reason.remedy != ""
 	} with input as samples.exec([["rm"]])
 	some reason in commands.deny with input as samples.exec([["rm"]])
-	contains(reason.remedy, "cat, cut, date")
+	contains(reason.remedy, "cat, cd, cut, date")
 	contains(reason.remedy, "/srv and /var/log")
 }

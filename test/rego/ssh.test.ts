@@ -55,6 +55,7 @@ const command = (...argv: string[]): JsonObject => ({
   hides: null,
   user: null,
   background: false,
+  directory: null,
 })
 const exec = (more: JsonObject, ...argv: string[]): JsonObject => ({
   ...NOTHING,

@@ -31,6 +31,7 @@ command(words) := {
 	"hides": null,
 	"user": null,
 	"background": false,
+	"directory": null,
 }
 
 # METADATA

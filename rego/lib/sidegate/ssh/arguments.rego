@@ -8,29 +8,36 @@ _permitted(command, commands) if {
 
 _permitted(command, commands) if {
 	is_object(commands)
-	_fits(array.slice(command.argv, 1, count(command.argv)), commands[command.name])
+	_fits(command, commands[command.name])
 }
+
+# It ends the shell that the line has to itself, and runs nothing.
+_permitted(command, _) if command.argv == ["exit"]
 
 _fits(_, true)
 
-_fits(words, patterns) if _fits_one(words, patterns)
+_fits(command, patterns) if _fits_one(command, patterns)
 
-_fits(words, patterns) if {
+_fits(command, patterns) if {
 	not is_object(patterns)
 	some pattern in patterns
-	_fits_one(words, pattern)
+	_fits_one(command, pattern)
 }
 
-_fits_one(words, pattern) if {
+_words(command) := array.slice(command.argv, 1, count(command.argv))
+
+_fits_one(command, pattern) if {
 	_is_words(pattern)
+	words := _words(command)
 	count(words) == count(pattern)
 	every index, word in words {
 		_word_fits(word, pattern[index])
 	}
 }
 
-_fits_one(words, pattern) if {
+_fits_one(command, pattern) if {
 	_is_words(pattern)
+	words := _words(command)
 	last := count(pattern) - 1
 	pattern[last] == "**"
 	count(words) >= last
@@ -39,18 +46,20 @@ _fits_one(words, pattern) if {
 	}
 }
 
-_fits_one(words, pattern) if {
+_fits_one(command, pattern) if {
 	is_object(pattern)
 	count(object.remove(pattern, ["flags", "words", "numbers", "paths", "texts", "least"])) == 0
+	words := _words(command)
 	every word in words {
 		_of_form(word, pattern)
 	}
 	operands := [word | some word in words; not startswith(word, "-"); not _listed(word, pattern)]
 	found := array.slice(operands, object.get(pattern, "texts", 0), count(operands))
 	every operand in found {
-		_operand(operand, pattern)
+		_operand(operand, command, pattern)
 	}
-	count([operand | some operand in found; _is_path(operand, pattern)]) >= object.get(pattern, "least", 0)
+	paths := [operand | some operand in found; _is_path(operand, command, pattern)]
+	count(paths) >= object.get(pattern, "least", 0)
 }
 
 # A list of lists is several patterns.
@@ -83,12 +92,27 @@ _of_form(word, form) if {
 
 _listed(word, form) if word in form.words
 
-_operand(word, form) if {
+_operand(word, _, form) if {
 	form.numbers == true
 	word != ""
 	trim(word, "0123456789") == ""
 }
 
-_operand(word, form) if _is_path(word, form)
+_operand(word, command, form) if _is_path(word, command, form)
 
-_is_path(word, form) if _under(_without_slash(word), form.paths)
+_is_path(word, _, form) if _under(_without_slash(word), form.paths)
+
+# Where the line goes to a directory first, relative paths are known too.
+_is_path(word, command, form) if {
+	not startswith(word, "/")
+	is_string(command.directory)
+	_under(_within(command.directory, _without_slash(word)), form.paths)
+}
+
+_within(directory, ".") := directory
+
+_within(directory, path) := concat("/", [_stem(directory), path]) if path != "."
+
+_stem("/") := ""
+
+_stem(directory) := directory if directory != "/"

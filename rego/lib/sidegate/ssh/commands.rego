@@ -27,9 +27,13 @@ is_literal if {
 #   `true` is anything. A list of words is exactly these, where `*` is one word and `**`, last, is any number of words,
 #   of which none begins with `-`. An object lists what may be among the words, and nothing else may:
 #   `flags`: options of one letter, which may stand together and have a number behind them; `words`: these words as they
-#   are; `numbers`: words of digits; `paths`: absolute paths at or under these, as they are written (links are not
-#   followed); `texts`: how many words, the first that are no options, may be anything; `least`: how many paths there
+#   are; `numbers`: words of digits; `paths`: paths at or under these, as they are written (links are not followed),
+#   absolute, or relative to the command's `directory` (see schemas/ssh.json); `texts`: how many words, the first that
+#   are no options, may be anything; `least`: how many paths there
 #   must be. A list may hold several of both, any of which will do.
+#
+#   In a line-gated shell each line begins with `cd /where/it/is || exit;` once the agent has gone somewhere: name `cd`,
+#   with the directories that it may lead to, and `pwd -P`, which confirms it. `exit` by itself need not be named.
 only_runs(commands) if {
 	is_literal
 	every command in input.command.detail.commands {
@@ -63,9 +67,57 @@ _permitted_as(user, command, next, _) if {
 	next.user == user
 }
 
+# Where the line goes first, as the login's own user.
+_permitted_as(_, command, _, commands) if {
+	command.user == null
+	command.nested == 0
+	command.name in {"cd", "exit"}
+	_permitted(command, commands)
+}
+
 _following(index) := command if {
 	command := input.command.detail.commands[index + 1]
 } else := {}
+
+# METADATA
+# title: Only runs these commands, with these variables exported
+# description: |
+#   As `only_runs`, with `export` of variables of these names beside it, whatever their values: in a line-gated shell
+#   they stand in front of each line. A non-empty set of names; many variables say what programs run.
+only_runs_with(variables, commands) if {
+	asks_only_for({"exec"})
+	is_array(input.command.detail.reasons)
+	every reason in input.command.detail.reasons {
+		reason in {"declaration", "hidden-commands"}
+	}
+	count(input.command.detail.commands) > 0
+	every command in input.command.detail.commands {
+		command.user == null
+		_runs_or_exports(command, variables, commands)
+	}
+}
+
+_runs_or_exports(command, _, commands) if {
+	_plain(command)
+	_permitted(command, commands)
+}
+
+# That it may hide commands is then only for the names of the variables.
+_runs_or_exports(command, variables, _) if {
+	command.literal == true
+	command.background == false
+	command.nested == 0
+	command.name == "export"
+	command.hides in {null, "escape"}
+	command.argv[0] == "export"
+	assignments := array.slice(command.argv, 1, count(command.argv))
+	count(assignments) > 0
+	every assignment in assignments {
+		is_string(assignment)
+		some variable in variables
+		startswith(assignment, concat("", [variable, "="]))
+	}
+}
 
 # METADATA
 # scope: document

@@ -80,6 +80,73 @@ test_sudo_by_itself_is_not_a_command_of_that_user if {
 	not ssh.only_runs_as("deploy", {"ls"}) with input as twice
 }
 
+_at(directory, words) := samples.ssh({"literal": true, "commands": [
+	samples.command(["cd", directory]), samples.command(["exit"]),
+	object.union(samples.command(words), {"directory": directory}),
+]})
+
+_listed := {"cd": {"flags": "", "paths": {"/srv"}, "least": 1}, "cat": {"flags": "n", "paths": {"/srv/a"}}}
+
+test_relative_paths_are_known_where_the_line_says_where_it_runs if {
+	every words in [["cat", "x"], ["cat", "-n", "x/y"], ["cat", "/srv/a/x"], ["cat", "."], ["cat", "x/"], ["cat"]] {
+		ssh.only_runs(_listed) with input as _at("/srv/a", words)
+	}
+	ssh.only_runs(_listed) with input as _at("/srv", ["cat", "a/x"])
+	ssh.only_runs({"cd": true, "cat": {"flags": "", "paths": {"/etc"}}}) with input as _at("/", ["cat", "etc/x"])
+	every words in [["cat", "../x"], ["cat", "x/../../y"], ["cat", ""], ["cat", ".."], ["cat", "x//y"], ["cat", "./x"]] {
+		not ssh.only_runs(_listed) with input as _at("/srv/a", words)
+	}
+	not ssh.only_runs(_listed) with input as _at("/srv", ["cat", "x"])
+	not ssh.only_runs(_listed) with input as _at("/srv/ab", ["cat", "x"])
+	not ssh.only_runs(_listed) with input as _at("/etc", ["cat", "/srv/a/x"])
+	not ssh.only_runs(_listed) with input as samples.exec([["cat", "x"]])
+	not ssh.only_runs({"cat": true}) with input as _at("/srv", ["cat", "a/x"])
+}
+
+test_exit_by_itself_runs_nothing if {
+	ssh.only_runs({"ls"}) with input as samples.exec([["ls"], ["exit"]])
+	not ssh.only_runs({"ls"}) with input as samples.exec([["ls"], ["exit", "1"]])
+}
+
+test_another_user_may_be_changed_to_where_the_agent_is if {
+	going := [samples.command(["cd", "/srv"]), samples.command(["exit"])]
+	ls := _sudo("deploy", ["ls"]).command.detail.commands
+	there := samples.ssh({"literal": true, "commands": array.concat(going, ls)})
+	ssh.only_runs_as("deploy", {"cd": [["/srv"]], "ls": true}) with input as there
+	not ssh.only_runs_as("deploy", {"cd": [["/etc"]], "ls": true}) with input as there
+	not ssh.only_runs_as("deploy", {"ls"}) with input as there
+	not ssh.only_runs_as("deploy", {"ls", "cat"}) with input as samples.exec([["cat"]])
+}
+
+_export(words, change) := samples.ssh({"reasons": ["declaration", "hidden-commands"], "commands": [
+	object.union(samples.command(array.concat(["export"], words)), change),
+	samples.command(["make", "test"]),
+]})
+
+test_variables_may_be_exported_by_name if {
+	every words in [["MODE=x"], ["MODE=x=y", "LEVEL="]] {
+		ssh.only_runs_with({"MODE", "LEVEL"}, {"make": [["test"]]}) with input as _export(words, {"hides": "escape"})
+		ssh.only_runs_with({"MODE", "LEVEL"}, {"make": [["test"]]}) with input as _export(words, {})
+	}
+	ssh.only_runs_with({"MODE"}, {"ls"}) with input as _ls
+	every words in [["PATH=/tmp"], ["MODE=x", "PATH=/tmp"], ["MODE"], ["MODE+=x"], ["-n", "MODE=x"], [], [null]] {
+		not ssh.only_runs_with({"MODE"}, {"make"}) with input as _export(words, {"hides": "escape"})
+	}
+	every change in [
+		{"hides": "words"}, {"literal": false}, {"background": true}, {"nested": 1}, {"user": "root"}, {"name": "declare"},
+	] {
+		not ssh.only_runs_with({"MODE"}, {"make"}) with input as _export(["MODE=x"], change)
+	}
+	not ssh.only_runs_with({"MODE"}, {"ls"}) with input as _export(["MODE=x"], {})
+	not ssh.only_runs_with(set(), {"make"}) with input as _export(["MODE=x"], {})
+	not ssh.only_runs_with({"MODE"}, {"make"}) with input as samples.ssh({"reasons": [], "commands": []})
+	not ssh.only_runs_with({"MODE"}, {"make"}) with input as samples.ssh({
+		"reasons": ["glob"],
+		"commands": [samples.command(["make"])],
+	})
+	not ssh.only_runs_with({"MODE"}, {"ls"}) with input as _first({"hides": "escape"})
+}
+
 # sudo, and what follows it in the list.
 _pair(first, second) := samples.ssh({"literal": true, "commands": [
 	object.union(samples.command(["sudo", "ls"]), first),

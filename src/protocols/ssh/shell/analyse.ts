@@ -12,6 +12,7 @@ import { refusal } from '../../../gate/refusal.ts'
 import { canonicalLine, isPortable } from './canonical.ts'
 import { Collection, Refused, type Place } from './collection.ts'
 import { visitCommand } from './commands.ts'
+import { directoryOf, ENTERING } from './directory.ts'
 import type { ShellAnalysis, ShellFacts } from './facts.ts'
 import { SHELL_LIMITS, type ShellLimits } from './limits.ts'
 import { checkText } from './text.ts'
@@ -51,7 +52,7 @@ function analyse(line: string, limits: ShellLimits): ShellAnalysis {
   if (found.reasons.has('unportable')) found.opaque(LINE, 'words')
   return {
     kind: 'commands',
-    facts: factsOf(found),
+    facts: factsOf(found, directoryOf(root, walk.literal, found.commands)),
     canonical,
     portable: canonical !== null && isPortable(root, walk.literal),
   }
@@ -82,8 +83,12 @@ function canonicalOf(walk: Walk, root: ParsedScript): string | null {
   return canonical
 }
 
-function factsOf(found: Collection): ShellFacts {
-  const { commands, redirects } = found
+function factsOf(found: Collection, directory: string | null): ShellFacts {
+  const { redirects } = found
+  const commands = found.commands.map((command, index) => ({
+    ...command,
+    directory: command.nested === 0 && index >= ENTERING ? directory : null,
+  }))
   const reasons = [...found.reasons].toSorted()
   const literal = reasons.length === 0
   return { commands, literal, reasons, redirects, transfer: literal ? transferOf(commands, redirects) : null }

@@ -1,6 +1,6 @@
 /** What has been found so far in a line, and the one way in which its analysis ends early. */
 import { refusal, type Refusal, type RefusalCode } from '../../../gate/refusal.ts'
-import type { CommandFacts, Hides, Reason, RedirectFacts } from './facts.ts'
+import type { FoundCommand, Hides, Reason, RedirectFacts } from './facts.ts'
 import type { ShellLimits } from './limits.ts'
 
 /** Where in the line something stands. */
@@ -25,7 +25,7 @@ export class Refused extends Error {
 
 export class Collection {
   readonly limits: ShellLimits
-  readonly commands: CommandFacts[] = []
+  readonly commands: FoundCommand[] = []
   readonly redirects: RedirectFacts[] = []
   /** Why the line is not literal. */
   readonly reasons = new Set<Reason>()
@@ -36,7 +36,7 @@ export class Collection {
     this.limits = limits
   }
 
-  command(command: CommandFacts): void {
+  command(command: FoundCommand): void {
     if (this.commands.length >= this.limits.commands) {
       throw new Refused(
         'command.too-large',

@@ -35,7 +35,8 @@ export type Reason =
   | 'unportable'
   | 'unsupported'
 
-export type CommandFacts = {
+/** A command by itself. */
+export type FoundCommand = {
   readonly name: Word
   readonly argv: Words
   readonly literal: boolean
@@ -44,6 +45,11 @@ export type CommandFacts = {
   readonly hides: Hides | null
   readonly user: string | null
   readonly background: boolean
+}
+
+export type CommandFacts = FoundCommand & {
+  /** Where it runs, if the line itself says so. */
+  readonly directory: string | null
 }
 
 export type RedirectFacts = {

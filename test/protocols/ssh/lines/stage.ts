@@ -70,8 +70,8 @@ export class Stage implements ShellHost {
 
   /** What was written since the last call, without the sequences of a terminal. */
   seen(): string {
-    // oxlint-disable-next-line no-control-regex -- they are what is left out
     const text = this.out
+      // oxlint-disable-next-line no-control-regex -- they are what is left out
       .replaceAll(/\x1b\[[?0-9]*[A-Za-z]/g, '')
       .replaceAll('\r\n', '\n')
       .replaceAll('\r', '')
