@@ -7,6 +7,7 @@ import { VERSION } from './commands/version.ts'
 const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['run', async () => (await import('./commands/run.ts')).runCommand()],
   ['status', async () => (await import('./commands/status.ts')).statusCommand()],
+  ['sessions', async () => (await import('./commands/sessions.ts')).sessionsCommand()],
   ['audit', async () => (await import('./commands/audit.ts')).auditCommand()],
   ['policy', async () => (await import('./commands/policy.ts')).policyCommand()],
   ['demo', async () => (await import('./commands/demo.ts')).demoCommand()],

@@ -1,14 +1,10 @@
 /** `sidegate status`: what the running sidecar says of itself, from its admin port. */
 import { Command } from 'commander'
-import { loadConfiguration } from '../config/load.ts'
 import type { Paint } from '../config/printout.ts'
 import { formatSize } from '../config/values.ts'
-import { readSecret } from '../credentials/secret.ts'
+import { adminOf, askAdmin } from './admin-port.ts'
 import type { SidecarStatus, TargetStatus } from './run/status.ts'
 import { paintFor } from './terminal.ts'
-
-/** The admin port is on this machine: what does not answer by then is stuck. */
-const PATIENCE = 5_000
 
 interface Options {
   readonly config: string
@@ -29,31 +25,12 @@ export function statusCommand(): Command {
     .option('--json', 'print it as JSON')
     .addHelpText('after', EXAMPLE)
     .action(async (options: Options) => {
-      const status = await fetchStatus(options.config)
+      const status = (await askAdmin(adminOf(options), '/status')) as SidecarStatus
       const text =
         options.json === true ? JSON.stringify(status, null, 2) : printStatus(status, paintFor(process.stdout))
       process.stdout.write(`${text}\n`)
       process.exitCode = status.ready ? 0 : 1
     })
-}
-
-async function fetchStatus(file: string): Promise<SidecarStatus> {
-  const { admin } = loadConfiguration(file).configuration
-  if (admin === undefined) throw new Error(`${file} configures no admin port: add admin.listen and admin.tokenFile`)
-  const { host, port } = admin.listen
-  const address = `http://${host.includes(':') ? `[${host}]` : host}:${port}/status`
-  const headers = { authorization: `Bearer ${await readSecret(admin.tokenFile)}` }
-  let response: Response
-  try {
-    response = await fetch(address, { headers, signal: AbortSignal.timeout(PATIENCE), redirect: 'error' })
-  } catch (error) {
-    throw new Error(`no sidecar answers at ${address}`, { cause: error })
-  }
-  if (response.status === 401)
-    throw new Error(`the sidecar at ${address} does not accept the token in ${admin.tokenFile}`)
-  if (response.status === 503) throw new Error(`the sidecar at ${address} is still starting`)
-  if (!response.ok) throw new Error(`${address} answered ${response.status}`)
-  return (await response.json()) as SidecarStatus
 }
 
 export function printStatus(status: SidecarStatus, paint: Paint): string {

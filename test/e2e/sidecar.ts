@@ -95,6 +95,7 @@ export async function place(t: Test): Promise<Place> {
 /** A sidecar that runs, as its users see it from outside. */
 export interface Running {
   readonly port: number
+  readonly admin: number
   log(): string
   get(page: 'readyz' | 'healthz' | 'metrics'): Promise<{ readonly status: number; readonly text: string }>
   status(): Promise<SidecarStatus>
@@ -112,6 +113,7 @@ function running(ports: Ports, { database }: Place, log: () => string): Running 
   const port = ports.targets['db'] ?? 0
   return {
     port,
+    admin: ports.admin ?? 0,
     log,
     async get(page) {
       const reply = await fetch(`http://127.0.0.1:${ports.probes}/${page}`)

@@ -1,4 +1,4 @@
-/** The little HTTP that probes and status need: GET of fixed paths, bounded in every way. */
+/** The little HTTP that probes, status and control need: GET of fixed paths, POST of few, bounded in every way. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { NetError } from '../../net/errors.ts'
@@ -12,10 +12,18 @@ export interface Reply {
 
 export type Page = (request: IncomingMessage) => Reply | Promise<Reply>
 
+/** What a POST does. The path's groups are what it is done to, and the body says how. */
+export interface Action {
+  readonly path: RegExp
+  act(request: IncomingMessage, groups: readonly string[], body: () => Promise<string>): Reply | Promise<Reply>
+}
+
 /** A kubelet and a scraper or two come here; whoever opens more is turned away. */
 const MAX_CONNECTIONS = 32
 const REQUEST_TIMEOUT = 5_000
 const MAX_HEADERS = 8 * 1024
+/** Actions take a sentence. */
+const MAX_BODY = 4 * 1024
 
 export const text = (status: number, body: string): Reply => ({
   status,
@@ -28,14 +36,15 @@ export const json = (status: number, value: unknown): Reply => ({
   body: `${JSON.stringify(value)}\n`,
 })
 
-/** Serves pages by their exact path; resolves once it listens. */
+/** Serves pages by their exact path, and actions; resolves once it listens. */
 export async function servePages(
   { host, port }: { readonly host: string; readonly port: number },
   pages: ReadonlyMap<string, Page>,
+  actions: readonly Action[] = [],
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT, maxHeaderSize: MAX_HEADERS, noDelay: true },
-    (request, response) => void answer(request, response, pages),
+    (request, response) => void answer(request, response, { pages, actions }),
   )
   server.maxConnections = MAX_CONNECTIONS
   await new Promise<void>((resolve, reject) => {
@@ -49,28 +58,50 @@ export async function servePages(
   return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) }
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  pages: ReadonlyMap<string, Page>,
-): Promise<void> {
-  // Nothing here takes a body.
+interface Site {
+  readonly pages: ReadonlyMap<string, Page>
+  readonly actions: readonly Action[]
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, site: Site): Promise<void> {
+  const reply = await replyTo(request, site)
+  // What of a body nobody asked for is thrown away.
   request.resume()
-  const reply = await replyTo(request, pages)
   const headers = { 'content-type': reply.type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
   response.writeHead(reply.status, { ...headers, ...reply.headers })
   response.end(request.method === 'HEAD' ? undefined : reply.body)
 }
 
-async function replyTo(request: IncomingMessage, pages: ReadonlyMap<string, Page>): Promise<Reply> {
-  const page = pages.get((request.url ?? '').split('?', 1)[0] ?? '')
-  if (page === undefined) return text(404, 'there is no such page')
-  if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET')
+async function replyTo(request: IncomingMessage, { pages, actions }: Site): Promise<Reply> {
+  const path = (request.url ?? '').split('?', 1)[0] ?? ''
+  const page = pages.get(path)
+  const action = actions.find((one) => one.path.test(path))
+  if (page === undefined && action === undefined) return text(404, 'there is no such page')
   try {
-    return await page(request)
-  } catch {
-    return text(500, 'this failed')
+    if (page !== undefined && (request.method === 'GET' || request.method === 'HEAD')) return await page(request)
+    if (action !== undefined && request.method === 'POST') {
+      return await action.act(request, action.path.exec(path)?.slice(1) ?? [], () => bodyOf(request))
+    }
+    return text(405, page === undefined ? 'only POST' : 'only GET')
+  } catch (error) {
+    return error instanceof BodyError ? text(413, error.message) : text(500, 'this failed')
   }
+}
+
+class BodyError extends Error {
+  override readonly name = 'BodyError'
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  // Left early, the connection must stay for the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_BODY) throw new BodyError(`the body is larger than ${MAX_BODY} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }
 
 async function closeServer(server: Server): Promise<void> {

@@ -9,12 +9,13 @@ import { testStaticReads } from '../../net/selftest.ts'
 import { PROTOCOLS } from '../../protocols/index.ts'
 import type { Protocol } from '../../protocols/protocol.ts'
 import { serveAdmin } from './admin.ts'
-import { json, text } from './http.ts'
+import { json, type Reply, text } from './http.ts'
 import { createLog } from './log.ts'
 import { MeteredPolicy, MeteredRecord } from './meter.ts'
 import { Metrics } from './metrics.ts'
 import { startPolicy } from './policy.ts'
 import { serveProbes } from './probes.ts'
+import { endSession, sessionsOf } from './sessions.ts'
 import { closeRecords, openRecords, shippingStatus } from './records.ts'
 import { notReady, type Parts, type SidecarStatus, statusOf } from './status.ts'
 import { Targets } from './targets.ts'
@@ -48,7 +49,7 @@ export async function startSidecar(configuration: Configuration, options: Sideca
   const phase: Phase = { parts: null, stopping: false }
   // What is deferred first is closed last.
   await using opened = new AsyncDisposableStack()
-  const [probes, admin] = await openServers(configuration, phase, opened)
+  const [probes, admin] = await openServers(configuration, phase, log, opened)
   const parts = await openParts(configuration, log, options.protocols ?? PROTOCOLS, opened)
   phase.parts = { ...parts, weaknesses, startedAt: new Date() }
   const running = phase.parts
@@ -79,6 +80,7 @@ interface Phase {
 async function openServers(
   { probes, admin }: Configuration,
   phase: Phase,
+  log: Logger,
   opened: AsyncDisposableStack,
 ): Promise<readonly [probes: number | null, admin: number | null]> {
   const listening = async (starting: Promise<{ readonly port: number; close(): Promise<void> }>) => {
@@ -97,15 +99,20 @@ async function openServers(
       return { status: 200, type: metrics.contentType, body: await metrics.text() }
     },
   }
-  const status = () =>
-    phase.parts === null
-      ? json(503, { ready: false, notReady: ['starting'] })
-      : json(200, statusOf(phase.parts, phase.stopping))
+  const once = (started: (parts: Parts) => Reply): Reply =>
+    phase.parts === null ? json(503, { ready: false, notReady: ['starting'] }) : started(phase.parts)
   return [
     probes === undefined ? null : await listening(serveProbes(probes.listen, sources)),
     admin === undefined
       ? null
-      : await listening(serveAdmin(admin.listen, { token: () => readSecret(admin.tokenFile), status })),
+      : await listening(
+          serveAdmin(admin.listen, {
+            token: () => readSecret(admin.tokenFile),
+            status: () => once((parts) => json(200, statusOf(parts, phase.stopping))),
+            sessions: () => once(({ gate }) => json(200, sessionsOf(gate))),
+            end: (session, reason) => once(({ gate }) => endSession(gate, log, session, reason)),
+          }),
+        ),
   ]
 }
 
@@ -133,5 +140,5 @@ async function openParts(
   const gate = new Gate(new MeteredPolicy(engine, (seconds) => metrics.timed(seconds)), record)
   const targets = await Targets.open(configuration, { gate, log, protocols })
   opened.defer(() => targets.close(SESSION_PATIENCE))
-  return { engine, records, record, targets, metrics }
+  return { engine, records, record, gate, targets, metrics }
 }

@@ -1,5 +1,6 @@
 /** What the running sidecar says of itself: to the admin port, to the probes, and to Prometheus. */
 import { keyOf, type Problem } from '../../config/problem.ts'
+import type { Gate } from '../../gate/gate.ts'
 import type { BundleStatus, PolicyEngine } from '../../policy/engine.ts'
 import type { JournalStatus } from '../../record/journal.ts'
 import { VERSION } from '../version.ts'
@@ -44,6 +45,7 @@ export interface Parts {
   readonly engine: PolicyEngine
   readonly records: Records
   readonly record: MeteredRecord
+  readonly gate: Gate
   readonly targets: Targets
   readonly metrics: Metrics
   readonly weaknesses: readonly Problem[]

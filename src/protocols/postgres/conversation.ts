@@ -145,6 +145,11 @@ export class Conversation {
     if (!this.#relay.withdraw()) void this.#parties.cancel()
   }
 
+  /** An operator ends the session: what runs is cancelled. */
+  end(because: Refusal): void {
+    this.#end(because, because.code)
+  }
+
   /** Ends a conversation that did not begin. */
   abandon(): void {
     this.#agentLeft()

@@ -8,6 +8,8 @@ const SQLSTATES: ReadonlyMap<string, string> = new Map([
   ['command.too-large', '54000'],
   ['command.unsupported', '0A000'],
   ['session.limit', '54000'],
+  // admin_shutdown: what pg_terminate_backend is told as.
+  ['session.ended', '57P01'],
   ['obligation.limit', '54000'],
   // query_canceled: the agent itself has taken it back.
   ['approval.withdrawn', '57014'],

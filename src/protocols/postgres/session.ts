@@ -44,6 +44,7 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
   const database = shared.database(agent)
   let joined = false
   let upstream: Upstream | null = null
+  let conversation: Conversation | null = null
   try {
     upstream = await connectUpstream(config.upstream, upstreamRequest(agent, shared))
     await database.join()
@@ -51,10 +52,10 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
     const session = wiring.gate.open(
       context(agent.principal, wiring.workload, wiring.identity),
       attributes(connection, agent),
+      (because) => conversation?.end(because),
     )
     const of = { session, database, log: log.child({ session: session.id }) }
-    const conversation = await converse(connection, agent, upstream, of)
-    await conversation.closed
+    await converse(connection, agent, upstream, of)
   } catch (error) {
     const refused = error instanceof ConnectionRefused ? error : unavailable(error)
     log.warn({ err: error, code: refused.code }, 'a session could not begin')
@@ -64,16 +65,16 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
     if (joined) database.leave()
   }
 
-  /** Up to the end of the conversation, whose session is over then. */
+  /** Up to the end of the conversation, whose session is over then, and until the agent has read its last answers. */
   async function converse(
     from: Connection,
     { handshake, leg, reader, protocol }: AcceptedSession,
     to: Upstream,
     of: { session: ReturnType<typeof wiring.gate.open>; database: Database; log: Logger },
-  ): Promise<Conversation> {
+  ): Promise<void> {
     const cancel = () =>
       cancelUpstream(config.upstream, to.key).catch((error: unknown) => of.log.warn({ err: error }, 'a cancel failed'))
-    const conversation = new Conversation(
+    const between = new Conversation(
       { agent: leg, reader, upstream: to.leg, upstreamReader: to.reader, cancel },
       {
         gate: wiring.gate,
@@ -86,20 +87,21 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
         signal: from.signal,
       },
     )
-    const { key, unregister } = keys.register(to.key.processId, protocol, () => conversation.cancel())
+    conversation = between
+    const { key, unregister } = keys.register(to.key.processId, protocol, () => between.cancel())
     try {
-      to.handshake.handOver(conversation.upstream)
-      handshake.handOver(conversation.agent)
+      to.handshake.handOver(between.upstream)
+      handshake.handOver(between.agent)
       leg.write(welcome(agent, { parameters: to.parameters, ...key }))
-      conversation.begin()
+      between.begin()
     } catch (error) {
       // One of them left while the other was being connected.
       of.log.info({ err: error }, 'a session ended before it began')
-      conversation.abandon()
+      between.abandon()
     }
-    wiring.gate.close(of.session, await conversation.ended)
+    wiring.gate.close(of.session, await between.ended)
     unregister()
-    return conversation
+    await between.closed
   }
 }
 

@@ -4,6 +4,7 @@ import { serveAdmin } from '../../../src/commands/run/admin.ts'
 import { json, text } from '../../../src/commands/run/http.ts'
 import { serveProbes } from '../../../src/commands/run/probes.ts'
 
+const NO_SESSIONS = { sessions: () => json(200, []), end: () => json(404, {}) }
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
 
 async function probes(t: Test, reasons: () => readonly string[]) {
@@ -43,7 +44,11 @@ t.test('headers without end are cut off', async (t) => {
 
 t.test('status is for whoever holds the token of the moment', async (t) => {
   let token = 'first'
-  const server = await serveAdmin(LOOPBACK, { token: async () => token, status: () => json(200, { ready: true }) })
+  const server = await serveAdmin(LOOPBACK, {
+    token: async () => token,
+    status: () => json(200, { ready: true }),
+    ...NO_SESSIONS,
+  })
   t.teardown(() => server.close())
   const get = (authorization?: string) =>
     fetch(`http://127.0.0.1:${server.port}/status`, { headers: authorization === undefined ? {} : { authorization } })
@@ -63,6 +68,7 @@ t.test('a token that cannot be read lets nobody in', async (t) => {
   const server = await serveAdmin(LOOPBACK, {
     token: () => Promise.reject(new Error('/secret/path is gone')),
     status: () => json(200, { ready: true }),
+    ...NO_SESSIONS,
   })
   t.teardown(() => server.close())
   const reply = await fetch(`http://127.0.0.1:${server.port}/status`, { headers: { authorization: 'Bearer x' } })
@@ -82,4 +88,39 @@ t.test('closing does not wait for a client that keeps its connection', async (t)
   await new Promise((resolve) => kept.once('response', resolve))
   await server.close()
   t.pass()
+})
+
+t.test('sessions are listed and ended by whoever holds the token, with a reason for the record', async (t) => {
+  const ended: [string, string][] = []
+  const server = await serveAdmin(LOOPBACK, {
+    token: async () => 'token',
+    status: () => json(200, {}),
+    sessions: () => json(200, [{ id: 'abc-1' }]),
+    end: (session, reason) => {
+      ended.push([session, reason])
+      return json(200, { id: session, ending: true })
+    },
+  })
+  t.teardown(() => server.close())
+  const ask = (path: string, init: RequestInit = {}, token = 'token') =>
+    fetch(`http://127.0.0.1:${server.port}${path}`, { headers: { authorization: `Bearer ${token}` }, ...init })
+  const end = (body: string, token = 'token', path = '/sessions/abc-1/end') =>
+    ask(path, { method: 'POST', body }, token)
+  t.same(await (await ask('/sessions')).json(), [{ id: 'abc-1' }])
+  t.equal((await ask('/sessions', {}, 'other')).status, 401)
+  t.equal((await end('{"reason":"left open"}', 'other')).status, 401)
+  t.same(ended, [], 'nothing was ended without the token')
+  t.same(await (await end('{"reason":"left open"}')).json(), { id: 'abc-1', ending: true })
+  t.same(ended, [['abc-1', 'left open']])
+  for (const body of ['', '{', 'null', '[]', '{}', '{"reason":1}', '{"reason":" "}', '{"reason":"two\\nlines"}']) {
+    t.equal((await end(body)).status, 400, body)
+  }
+  t.equal((await end(JSON.stringify({ reason: 'x'.repeat(501) }))).status, 400)
+  t.equal((await end(JSON.stringify({ reason: 'x'.repeat(10_000) }))).status, 413, 'a body without bounds is not read')
+  t.equal((await ask('/sessions/abc-1/end')).status, 405)
+  t.equal((await ask('/sessions', { method: 'POST', body: '{"reason":"x"}' })).status, 405)
+  for (const path of ['/sessions/', '/sessions/a/b/end', '/sessions/%2e%2e/end', '/sessions/ABC/end']) {
+    t.equal((await end('{"reason":"x"}', 'token', path)).status, 404, path)
+  }
+  t.equal(ended.length, 1)
 })

@@ -218,3 +218,42 @@ t.test('a new table is known to the statements behind the one that makes it', as
   t.equal(await ask(client, encodeQuery('SELECT m FROM made_now')), 'T C(SELECT 0) Z(I)')
   t.match(seen.at(-1) ?? '', '"schema":"public","name":"made_now"')
 })
+
+t.test(
+  'an operator ends a session: what runs, waits for people, copies or idles is over, and the agent is told',
+  async (t) => {
+    const begin: Readonly<Record<string, (client: WireClient) => void>> = {
+      idle: () => {},
+      running: (client) => client.send(SLEEP),
+      held: (client) => client.send(encodeQuery("SELECT 'held'")),
+      copying: (client) => client.send(encodeQuery('COPY log FROM STDIN')),
+      open: (client) => client.send(encodeQuery('BEGIN')),
+    }
+    for (const [name, start] of Object.entries(begin)) {
+      const { connect, target, policy, approval, record, sql } = await setting(t, 'CREATE TABLE log (n int)')
+      policy.rule = ({ command }) => (command.shape.text.includes('held') ? approve('test.held') : ALLOW)
+      const client = await connect()
+      const { processId } = keyOf(client)
+      start(client)
+      if (name !== 'idle') await until('it is judged', () => record.decisions.length + approval.holds.length > 0)
+      if (name === 'copying') await client.until(({ type }) => type === 'G')
+      const [session] = target.gate.sessions
+      t.ok(target.gate.end(session?.id ?? '', 'no longer wanted'), name)
+      const told = await client.until(({ type }) => type === 'E')
+      t.match(errorOf(told), { V: 'FATAL', C: '57P01', D: 'session.ended', M: 'an operator ended the session' }, name)
+      if (!client.ended) await once(client.socket, 'close')
+      await until('the server has stopped', async () => {
+        return (await sql(`SELECT 1 FROM pg_stat_activity WHERE pid = ${processId}`)).length === 0
+      })
+      await until('the end is on record', () => record.records.some(({ type }) => type === 'session-end'))
+      t.match(
+        record.records.filter(({ type }) => type === 'session-end'),
+        [{ reason: 'session.ended: no longer wanted' }],
+        name,
+      )
+      const permitted = record.decisions.filter(({ refusal }) => refusal === null).length
+      t.equal(record.outcomes.length, permitted, `every permit is settled: ${name}`)
+      t.same(target.gate.sessions, [], name)
+    }
+  },
+)

@@ -1,0 +1,59 @@
+/** Asks the running sidecar, at its admin port, with the token that its configuration names. */
+import { loadConfiguration } from '../config/load.ts'
+import { address, formatAddress } from '../config/values.ts'
+import { readSecret } from '../credentials/secret.ts'
+
+/** The admin port is on this machine: what does not answer by then is stuck. */
+const PATIENCE = 5_000
+
+/** Where the port is, and the file of its token. */
+export interface Admin {
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly tokenFile: string
+}
+
+/** The options of a command that asks: the configuration, or both of the others. */
+export interface AdminOptions {
+  readonly config: string
+  readonly admin?: string
+  readonly tokenFile?: string
+}
+
+export function adminOf({ config, admin, tokenFile }: AdminOptions): Admin {
+  if (admin !== undefined && tokenFile !== undefined) return { listen: address.parse(admin), tokenFile }
+  const configured = loadConfiguration(config).configuration.admin
+  if (configured === undefined) {
+    throw new Error(`${config} configures no admin port: add admin.listen and admin.tokenFile`)
+  }
+  return {
+    listen: admin === undefined ? configured.listen : address.parse(admin),
+    tokenFile: tokenFile ?? configured.tokenFile,
+  }
+}
+
+/** What it answers, parsed. With a body, it is a POST. Fails with what an operator can do about it. */
+export async function askAdmin({ listen, tokenFile }: Admin, path: string, body?: unknown): Promise<unknown> {
+  const url = `http://${formatAddress(listen)}${path}`
+  const headers = { authorization: `Bearer ${await readSecret(tokenFile)}` }
+  const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
+  let response: Response
+  try {
+    response = await fetch(url, { headers, signal: AbortSignal.timeout(PATIENCE), redirect: 'error', ...sent })
+  } catch (error) {
+    throw new Error(`no sidecar answers at ${url}`, { cause: error })
+  }
+  if (response.ok) return await response.json()
+  if (response.status === 401) throw new Error(`the sidecar at ${url} does not accept the token in ${tokenFile}`)
+  if (response.status === 503) throw new Error(`the sidecar at ${url} is still starting`)
+  throw new Error((await errorIn(response)) ?? `${url} answered ${response.status}`)
+}
+
+async function errorIn(response: Response): Promise<string | null> {
+  try {
+    const answer: unknown = await response.json()
+    const found = typeof answer === 'object' && answer !== null && 'error' in answer ? answer.error : null
+    return typeof found === 'string' ? found : null
+  } catch {
+    return null
+  }
+}
