@@ -31,7 +31,7 @@ export interface Proven {
 export interface AgentLeg {
   /**
    * Authenticated; its `session`, `tcpip` and other events have no listeners yet, and none was lost: what the agent opened
-   * and asked for meanwhile comes one turn after `session` has a listener. Attach all of them in one go.
+   * and asked for meanwhile comes one turn after the first of them (or `handshake`) has a listener. Attach all in one go.
    */
   readonly client: ServerConnection
   readonly proven: Proven

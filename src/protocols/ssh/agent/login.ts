@@ -58,7 +58,7 @@ export class Login {
     const { socket, signal } = this.#connection
     const stop = deadline(this.#limits.handshake, () => {
       this.#error = new NetError('net.timeout', `nobody logged in within ${this.#limits.handshake} ms`)
-      this.#end(DISCONNECT.byApplication, 'sidegate: the login took too long [identity.missing]')
+      this.#end(DISCONNECT.noMoreMethods, 'sidegate: the login took too long [identity.missing]')
     })
     const shutdown = () => {
       this.#error = new NetError('net.aborted', 'the sidecar is shutting down')
@@ -81,7 +81,8 @@ export class Login {
   /** The agent's greeting came. */
   greeted(client: Client, { header }: ClientInfo): void {
     this.#client = client
-    this.#software = [header.versions.software, header.comments].filter(Boolean).join(' ')
+    const greeting = [header.versions.software, header.comments].filter(Boolean).join(' ')
+    this.#software = greeting.replace(/[^\x20-\x7e]/g, '')
     // Stays for as long as the connection lives: an error that nobody hears would end the process.
     client.on('error', (error) => {
       this.#error ??= error

@@ -173,9 +173,18 @@ interface Ahead {
 
 const ahead = new WeakMap<Protocol, Ahead>()
 
+/** Who listens to one of these serves the agent: ssh2's events, or its messages, whose listeners hear of new keys. */
+const BEGINNINGS: ReadonlySet<string | symbol> = new Set([
+  'session',
+  'tcpip',
+  'openssh.streamlocal',
+  'request',
+  'handshake',
+])
+
 /**
- * Keeps what the agent opens and asks for until somebody listens, to ssh2's events or to its messages: one turn after
- * `session` or `handshake` has a listener, all of it is handed out in order. Without this it would be refused.
+ * Keeps what the agent opens and asks for until somebody listens: one turn later all of it is handed out in order. Without
+ * this it would be refused.
  */
 export function holdAhead(client: Connection): void {
   const { _protocol: protocol, _sock: socket } = inside(client)
@@ -185,7 +194,7 @@ export function holdAhead(client: Connection): void {
   events.on('newListener', listening)
 
   function listening(event: string | symbol): void {
-    if (event !== 'session' && event !== 'handshake') return
+    if (!BEGINNINGS.has(event)) return
     events.off('newListener', listening)
     // All listeners are attached in one go; nothing is read from the socket before this turn is over.
     process.nextTick(release)
@@ -264,29 +273,29 @@ function joinGreetings({ prototype }: Inherited['Protocol']): void {
 
 const waiting = new WeakMap<Socket, (() => void)[]>()
 
-/** One listener for all the channels of a connection. */
+/** One listener for all the channels of a connection. Nobody is told when the connection ends instead: its channels are. */
 function whenDrained(socket: Socket, go: () => void): void {
   const others = waiting.get(socket)
   if (others !== undefined) return void others.push(go)
   const all = [go]
   waiting.set(socket, all)
-  const wake = () => {
-    socket.off('drain', wake).off('close', wake)
+  socket.once('drain', () => {
     waiting.delete(socket)
     for (const each of all) each()
-  }
-  socket.on('drain', wake).on('close', wake)
+  })
 }
 
-/** A write is over when the socket has room again, not when it is in the socket's queue. */
+/** A write is over when the socket has room again, not when it is in the socket's queue; and never on one that is gone. */
 function waitForSocket(stream: Writable): void {
   const prototype = Object.getPrototypeOf(stream) as Writable & { _client?: Inside; _channel?: { _client: Inside } }
   const { _write: write } = prototype
   prototype._write = function (this: typeof prototype, data, encoding, done) {
     const socket = (this._client ?? this._channel?._client)?._sock
     write.call(this, data, encoding, (error) => {
-      if (socket?.writableNeedDrain !== true || socket.destroyed) return done(error)
-      whenDrained(socket, () => done(error))
+      if (socket === undefined) return done(error)
+      if (socket.destroyed) return
+      if (socket.writableNeedDrain) whenDrained(socket, () => done(error))
+      else done(error)
     })
   }
 }
