@@ -127,7 +127,11 @@ let hosts = 0
 /** A host that shows this certificate first, of a key of its own. */
 async function certifiedHost(
   options: SshCertificateOptions,
-  { authority = server.hostAuthority.file, algorithm = 'ssh-ed25519' as keyof typeof CERTIFICATES, only = false } = {},
+  {
+    authority = server.hostAuthority.file,
+    algorithm = 'ssh-ed25519',
+    only = false,
+  }: { authority?: string; algorithm?: keyof typeof CERTIFICATES; only?: boolean } = {},
 ): Promise<{ host: SshServer; key: SshKey }> {
   const key = await makeSshKey(join(directory, `host-${++hosts}`), CERTIFICATES[algorithm])
   const certificate = await signSshKey(authority, key, { kind: 'host', ...options })
