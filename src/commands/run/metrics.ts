@@ -3,11 +3,16 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ListenerCounts } from '../../net/listener.ts'
 import type { DecisionCount } from './meter.ts'
 
+interface MeteredTarget {
+  readonly name: string
+  readonly protocol: string
+}
+
 /** What is read at a scrape. */
 export interface Sources {
   decisions(): Iterable<Readonly<DecisionCount>>
-  sessions(): Iterable<readonly [target: string, active: number]>
-  listeners(): Iterable<readonly [target: string, counts: Readonly<ListenerCounts>]>
+  sessions(): Iterable<readonly [of: MeteredTarget, active: number]>
+  listeners(): Iterable<readonly [of: MeteredTarget, counts: Readonly<ListenerCounts>]>
   journal(): {
     readonly position: number
     readonly durable: number
@@ -76,25 +81,25 @@ export class Metrics {
         for (const { target, effect, code, count } of decisions()) metric.inc({ target, effect, code }, count)
       },
     )
-    this.#gauge('sidegate_sessions', 'Sessions that run now', ['target'], (metric) => {
-      for (const [target, active] of sessions()) metric.set({ target }, active)
+    this.#gauge('sidegate_sessions', 'Sessions that run now', ['target', 'protocol'], (metric) => {
+      for (const [{ name: target, protocol }, active] of sessions()) metric.set({ target, protocol }, active)
     })
     this.#gauge(
       'sidegate_connections',
       'Connections that are served, or wait for a place',
-      ['target', 'state'],
+      ['target', 'protocol', 'state'],
       (metric) => {
-        for (const [target, { active, waiting }] of listeners()) {
-          metric.set({ target, state: 'active' }, active)
-          metric.set({ target, state: 'waiting' }, waiting)
+        for (const [{ name: target, protocol }, { active, waiting }] of listeners()) {
+          metric.set({ target, protocol, state: 'active' }, active)
+          metric.set({ target, protocol, state: 'waiting' }, waiting)
         }
       },
     )
     const total = 'Connections since the start, served or closed unserved because the cap was reached'
-    this.#counter('sidegate_connections_total', total, ['target', 'result'], (metric) => {
-      for (const [target, { accepted, refused }] of listeners()) {
-        metric.inc({ target, result: 'served' }, accepted)
-        metric.inc({ target, result: 'refused' }, refused)
+    this.#counter('sidegate_connections_total', total, ['target', 'protocol', 'result'], (metric) => {
+      for (const [{ name: target, protocol }, { accepted, refused }] of listeners()) {
+        metric.inc({ target, protocol, result: 'served' }, accepted)
+        metric.inc({ target, protocol, result: 'refused' }, refused)
       }
     })
   }

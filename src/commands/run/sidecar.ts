@@ -130,8 +130,11 @@ async function openParts(
   const record = new MeteredRecord(records.journal)
   const metrics = new Metrics({
     decisions: () => record.decisions(),
-    sessions: () => record.sessions(),
-    listeners: () => targets.all.map(({ name, counts }) => [name, counts] as const),
+    sessions: () => {
+      const active = new Map(record.sessions())
+      return targets.all.map((target) => [target, active.get(target.name) ?? 0] as const)
+    },
+    listeners: () => targets.all.map((target) => [target, target.counts] as const),
     journal: () => records.journal.status,
     bundle: () => engine.status(),
     shipping: () => shippingStatus(records),

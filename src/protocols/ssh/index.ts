@@ -16,6 +16,7 @@ async function prepare(config: SshTargetConfig, wiring: Wiring): Promise<Target>
     connect: (user, signal, session) => connectUpstream(upstream, user, signal, session),
   }
   return {
+    facts: { known_hosts: agent.knownHostsLine, fingerprint: agent.fingerprint },
     serve: (connection) => serve(connection, shared),
     close: async () => {},
   }

@@ -30,8 +30,13 @@ function sources(overrides: Partial<Sources> = {}): Sources {
   const bundle = { active_revision: 'r1', mode: 'enforce', signed: true, code: null, evaluation_errors: 2 }
   return {
     decisions: () => [{ target: 'db', effect: 'deny', code: 'sql.unbounded-write', count: 5 }],
-    sessions: () => [['db', 2]],
-    listeners: () => [['db', { accepted: 9, refused: 4, active: 2, waiting: 1 }]],
+    sessions: () => [[{ name: 'db', protocol: 'postgres' }, 2]],
+    listeners: () => [
+      [
+        { name: 'db', protocol: 'postgres' },
+        { accepted: 9, refused: 4, active: 2, waiting: 1 },
+      ],
+    ],
     journal: () => journal,
     bundle: () => bundle,
     shipping: () => ({ connected: false, lag: { records: 3, bytes: 900, seconds: 1.5 } }),
@@ -92,10 +97,10 @@ t.test('a scrape shows every source, and the next one shows it anew without addi
   const text = await metrics.text()
   for (const line of [
     'sidegate_decisions_total{target="db",effect="deny",code="sql.unbounded-write"} 5',
-    'sidegate_sessions{target="db"} 2',
-    'sidegate_connections{target="db",state="active"} 2',
-    'sidegate_connections{target="db",state="waiting"} 1',
-    'sidegate_connections_total{target="db",result="refused"} 4',
+    'sidegate_sessions{target="db",protocol="postgres"} 2',
+    'sidegate_connections{target="db",protocol="postgres",state="active"} 2',
+    'sidegate_connections{target="db",protocol="postgres",state="waiting"} 1',
+    'sidegate_connections_total{target="db",protocol="postgres",result="refused"} 4',
     'sidegate_journal_lag_records 3',
     'sidegate_journal_bytes 1000',
     'sidegate_journal_lost_total 1',

@@ -37,7 +37,7 @@ t.test('a command goes through policy and journal, and shows in status and metri
   t.match(target?.decisions, [{ effect: 'allow', code: 'permissive.all', count: 1 }])
   const metrics = await (await get('/metrics')).text()
   t.match(metrics, 'sidegate_decisions_total{target="lines",effect="allow",code="permissive.all"} 1')
-  t.match(metrics, 'sidegate_connections{target="lines",state="active"} 1')
+  t.match(metrics, 'sidegate_connections{target="lines",protocol="postgres",state="active"} 1')
   agent.end()
   await once(agent, 'close')
   await sidecar.close()
