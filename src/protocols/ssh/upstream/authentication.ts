@@ -25,55 +25,88 @@ const MOST_QUESTIONS = 4
 
 type Method = 'publickey' | 'password' | 'keyboard-interactive' | 'none'
 
-/** Answers a host's authentication with one credential. It ends in `ready` of the client, or in a call of `rejected`. */
-export function authenticateBy(
-  credential: Credential,
-  wire: AuthenticationWire,
-  rejected: (why: string) => void,
-): AuthenticationSteps {
-  const ways = waysOf(credential)
-  let current: Method | null = null
-  let questions = 0
-  let answered = false
+/** Answers a host with one credential. It ends in `ready` of the client, or in one call of `rejected`. */
+export class Authentication implements AuthenticationSteps {
+  readonly #credential: Credential
+  readonly #wire: AuthenticationWire
+  readonly #rejected: (why: string) => void
+  readonly #ways: Method[]
+  #current: Method | null = null
+  #questions = 0
+  #answered = false
+  /** Whatever the host says after that, it is told nothing more. */
+  #over = false
 
-  function tryNext(offered: readonly string[] | null): void {
-    const at = ways.findIndex((way) => offered === null || offered.includes(way))
-    if (at < 0)
-      return rejected(offered === null ? 'there is no credential' : `it offers ${printable(offered.join(','))}`)
-    const [way] = ways.splice(at, 1)
-    current = way ?? null
-    if (way !== undefined) start[way]()
+  constructor(credential: Credential, wire: AuthenticationWire, rejected: (why: string) => void) {
+    this.#credential = credential
+    this.#wire = wire
+    this.#rejected = rejected
+    this.#ways = waysOf(credential)
   }
 
-  const start: Readonly<Record<Method, () => void>> = {
-    publickey: () => {
-      const key = credential.key
-      const algorithm = key?.algorithms.find((name) => wire.signatures === null || wire.signatures.includes(name))
-      if (key === null) return
-      if (algorithm === undefined) return rejected('it takes no signature that the key can give')
-      wire.publicKey({
-        algorithm: algorithm + key.suffix,
-        blob: key.blob,
-        sign: (data) => key.sign(data, algorithm),
-      })
-    },
-    password: () => wire.password(credential.password ?? ''),
-    'keyboard-interactive': () => wire.keyboard(),
-    none: () => wire.none(),
+  begin(): void {
+    this.#tryNext(null)
   }
 
-  return {
-    begin: () => tryNext(null),
-    failed: (methods) => tryNext(methods),
-    asked: (prompts) => {
-      if (current !== 'keyboard-interactive' || ++questions > MOST_QUESTIONS) return rejected('it asks without end')
-      if (prompts.length === 0) return wire.answer([])
-      if (answered || !isPassword(prompts)) return rejected('it asks for more than a password')
-      answered = true
-      wire.answer([credential.password ?? ''])
-    },
-    stuck: rejected,
+  failed(methods: readonly string[]): void {
+    if (!this.#over) this.#tryNext(methods)
   }
+
+  asked(prompts: readonly Prompt[]): void {
+    if (this.#over) return
+    const endless = ++this.#questions > MOST_QUESTIONS
+    if (this.#current !== 'keyboard-interactive' || endless) return this.stuck('it asks without end')
+    if (prompts.length === 0) return this.#wire.answer([])
+    if (this.#answered || !isPassword(prompts)) return this.stuck('it asks for more than a password')
+    this.#answered = true
+    this.#wire.answer([this.#credential.password ?? ''])
+  }
+
+  stuck(why: string): void {
+    if (this.#over) return
+    this.#over = true
+    this.#rejected(why)
+  }
+
+  #tryNext(offered: readonly string[] | null): void {
+    const at = this.#ways.findIndex((way) => offered === null || offered.includes(way))
+    const [way] = at < 0 ? [] : this.#ways.splice(at, 1)
+    if (way === undefined) return this.stuck(`it offers ${printable((offered ?? []).join(','))}`)
+    this.#current = way
+    this.#try(way)
+  }
+
+  #try(way: Method): void {
+    const { key, password } = this.#credential
+    switch (way) {
+      case 'publickey':
+        return this.#sign(key)
+      case 'password':
+        return this.#wire.password(password ?? '')
+      case 'keyboard-interactive':
+        return this.#wire.keyboard()
+      case 'none':
+        return this.#wire.none()
+      default:
+        return way satisfies never
+    }
+  }
+
+  #sign(key: SigningKey | null): void {
+    const algorithm = key === null ? undefined : signatureOf(key, this.#wire.signatures)
+    if (key === null || algorithm === undefined) return this.stuck('it takes no signature that the key can give')
+    const sign = (data: Buffer) => key.sign(data, algorithm)
+    this.#wire.publicKey({ algorithm: algorithm + key.suffix, blob: key.blob, sign })
+  }
+}
+
+/**
+ * Only of RSA there is a choice, and hosts that list what they take (RFC 8308) are asked for that alone: what else they take
+ * is not in every such list.
+ */
+function signatureOf({ algorithms }: SigningKey, taken: readonly string[] | null): SignatureAlgorithm | undefined {
+  if (taken === null || algorithms.length === 1) return algorithms[0]
+  return algorithms.find((algorithm) => taken.includes(algorithm))
 }
 
 function waysOf({ key, password }: Credential): Method[] {

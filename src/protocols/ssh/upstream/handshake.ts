@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import type { Client } from 'ssh2'
 import type { SshTargetConfig } from '../../../config/schema.ts'
 import type { UpstreamError, UpstreamLeg } from '../legs.ts'
-import { authenticateBy, type Credential } from './authentication.ts'
+import { Authentication, type Credential } from './authentication.ts'
 import { upstreamError, upstreamFailure } from './errors.ts'
 import { closeSoon, greetingOf, openClient } from './ssh2.ts'
 import type { HostTrust, Judgement } from './trust.ts'
@@ -29,7 +29,7 @@ export function handshake(socket: Socket, options: HandshakeOptions): Promise<Up
       ...options.limits,
       hostKeyAlgorithms: options.trust.algorithms(),
       judgeHost: (shown) => progress.judge(shown),
-      authentication: (wire) => authenticateBy(credential, wire, rejected),
+      authentication: (wire) => new Authentication(credential, wire, rejected),
     })
     const failed = (error: Error) => {
       socket.destroySoon()
@@ -49,7 +49,10 @@ export function handshake(socket: Socket, options: HandshakeOptions): Promise<Up
       failed(upstreamError('upstream.rejected', NOT_ACCEPTED, new Error(why)))
     }
 
+    let settled = false
     function settle(outcome: () => void): void {
+      if (settled) return
+      settled = true
       signal.removeEventListener('abort', abort)
       client.off('error', failed).off('close', closed).off('handshake', exchanged).off('ready', ready)
       client.on('error', (error: Error) => log.debug({ err: error }, 'the connection to the host failed'))

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { KeyboardAuthContext, Prompt } from 'ssh2'
+import type { Prompt } from 'ssh2'
 import t, { type Test } from 'tap'
 import { makeSshKey } from '../../../support/ssh-keys.ts'
 import { connect, directory, end, file, log, prepare, refusalOf, run } from './dialing.ts'
@@ -80,7 +80,7 @@ async function asking(t: Test, rounds: readonly (readonly Prompt[])[]) {
         if (Array.isArray(given)) answers.push([...given] as string[])
         ask(round + 1)
       }
-      ;(context as KeyboardAuthContext).prompt([...prompts], 'Bank', 'Say your PIN to unlock', told)
+      context.prompt([...prompts], 'Bank', 'Say your PIN to unlock', told)
     }
     ask(0)
   })

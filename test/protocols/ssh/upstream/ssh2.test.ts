@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
 import t, { type Test } from 'tap'
@@ -260,7 +260,7 @@ t.test('A host that breaks off, in whatever way, ends the leg and not the proces
     const host = await hostWith(t, {})
     const leg = await connect(targetAt(host))
     const closed = closing(leg)
-    const socket = (host.connections[0] as unknown as { _sock: import('node:net').Socket })._sock
+    const socket = (host.connections[0] as unknown as { _sock: Socket })._sock
     if (last === '') socket.destroy()
     else socket.write(last)
     await closed
