@@ -171,7 +171,8 @@ export class Gate {
    * A permit's bytes may be taken once {@link whenRecorded} has called back.
    */
   rule(session: Session, request: Request): Verdict | Promise<Verdict> {
-    if (session.ended !== null) return this.#refuseAll(session, request.commands, session.ended)
+    const outright = session.ended ?? forbiddenAmong(session, request.commands)
+    if (outright !== null) return this.#refuseAll(session, request.commands, outright)
     const sequence = session.sequence + 1
     session.sequence += request.commands.length
     session.usage.commands += request.commands.length
@@ -408,6 +409,16 @@ function refusalAmong(rulings: readonly Ruling[]): Refusal | null {
 /** A running stream was set up for its first obligations; others would need it set up anew. */
 function sameObligations(now: Decision, then: Decision | undefined): boolean {
   return JSON.stringify([now.masks, now.limits]) === JSON.stringify([then?.masks, then?.limits])
+}
+
+/** The first of the commands that the principal's proof rules out takes the others with it. */
+function forbiddenAmong({ forbids }: Session, commands: readonly Command[]): Refusal | null {
+  if (forbids === null) return null
+  for (const command of commands) {
+    const forbidden = forbids(command)
+    if (forbidden !== null) return forbidden
+  }
+  return null
 }
 
 function recordRefusal(error: unknown): Refusal {

@@ -32,6 +32,7 @@ export const REFUSALS = {
   'identity.missing': 'no proof of identity was presented',
   'identity.invalid': 'the proof of identity was not accepted',
   'identity.expired': 'the proof of identity has expired',
+  'identity.restricted': 'the proof of identity does not permit this',
   'protocol.violation': 'the bytes do not follow the protocol',
 } as const satisfies Record<string, string>
 export type RefusalCode = keyof typeof REFUSALS

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Command } from './command.ts'
 import type { Principal, TargetIdentity, Workload } from './principal.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -34,6 +35,8 @@ export class Session {
   sequence = 0
   /** Why nothing is permitted in it any more; null while it goes on. */
   ended: Refusal | null = null
+  /** What the principal's own proof rules out, whatever policy says: set by the protocol before its first command. */
+  forbids: ((command: Command) => Refusal | null) | null = null
 
   constructor(context: Context, attributes: Readonly<Record<string, string>>) {
     this.context = context

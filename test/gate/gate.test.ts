@@ -289,3 +289,18 @@ t.test('a command that people granted after its session was ended is refused', a
   t.equal(refusalOf(await verdict).code, 'session.ended')
   t.equal(record.decisions[0]?.refusal?.code, 'session.ended')
 })
+
+t.test('what the proof of the principal rules out is refused whatever policy says, and is on record', async (t) => {
+  const { gate, record, session, policy } = setUp()
+  const because = refusal('identity.restricted')
+  session.forbids = ({ shape }) => (shape.text === 'out' ? because : null)
+  permitOf(gate.rule(session, request()))
+  const asked = policy.questions.length
+  const commands = [command('in'), command('out')]
+  t.equal(refusalOf(gate.rule(session, request({ commands }))).code, 'identity.restricted')
+  t.equal(policy.questions.length, asked, 'policy was not asked')
+  t.same(
+    record.decisions.slice(1).map((event) => event.refusal?.code),
+    ['identity.restricted', 'identity.restricted'],
+  )
+})

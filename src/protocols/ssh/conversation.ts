@@ -72,7 +72,13 @@ export class Conversation {
     const upstream = () => this.#connected()
     const { client } = leg
     this.#forwarding = new Forwarding({ ...around, client, channels: this.#agent, upstream, limits })
-    this.#setting = { ...around, upstream, forwarding: this.#forwarding, failed: (error) => this.#failed(error) }
+    this.#setting = {
+      ...around,
+      forcedCommand: leg.proven.restriction?.forcedCommand ?? null,
+      upstream,
+      forwarding: this.#forwarding,
+      failed: (error) => this.#failed(error),
+    }
   }
 
   /** From now on the agent's channels are served, and the host is dialled. */

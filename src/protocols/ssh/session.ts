@@ -4,6 +4,7 @@ import type { Refusal } from '../../gate/refusal.ts'
 import { context, type Session } from '../../gate/session.ts'
 import type { Connection } from '../../net/connection.ts'
 import type { Wiring } from '../protocol.ts'
+import { forbiddenBy } from './agent/restriction.ts'
 import type { Commands } from './commands.ts'
 import { Conversation } from './conversation.ts'
 import type { AcceptedAgent, AgentLeg, UpstreamLeg } from './legs.ts'
@@ -42,6 +43,7 @@ async function serveSession(connection: Connection, leg: AgentLeg, shared: Share
   try {
     const end = (because: Refusal) => conversation?.end(because, because.code)
     session = gate.open(context(principal, workload, identity), attributes(connection, leg), end)
+    session.forbids = forbiddenBy(leg.proven.restriction)
   } catch (error) {
     log.error({ err: error }, 'a session could not be recorded, and was not begun')
     leg.client.end()

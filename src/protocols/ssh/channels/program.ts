@@ -23,6 +23,8 @@ export interface Setting {
   /** The login name upstream. */
   readonly user: string
   readonly commands: Commands
+  /** What runs in place of whatever the agent asks for, where its certificate says so. */
+  readonly forcedCommand: string | null
   /** The leg to the host, which is dialled where there is none. Fails with an {@link UpstreamError}. */
   upstream(): Promise<Upstream>
   readonly forwarding: Forwarding

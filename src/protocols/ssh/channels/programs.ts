@@ -17,6 +17,8 @@ type Beginning = Request & { readonly name: 'exec' | 'shell' | 'subsystem' }
 export function programOf(request: Beginning, setting: Setting, channel: Channel, prepared: Prepared): Program | null {
   const refused = (command: Command, because: Refusal): Program =>
     new RefusedProgram(setting, channel, prepared, { command, because })
+  const { forcedCommand } = setting
+  if (forcedCommand !== null) return exec(Buffer.from(forcedCommand), setting, channel, prepared, refused)
   switch (request.name) {
     case 'exec':
       return exec(new Reader(request.body).string(), setting, channel, prepared, refused)
