@@ -14,7 +14,7 @@ import { UpstreamError } from '../legs.ts'
 import { quoted } from './destination.ts'
 import { forwardCommand } from './facts.ts'
 import { Grants } from './grants.ts'
-import { serveListeners } from './listeners.ts'
+import { listen } from './listeners.ts'
 import { readOutbound, serveOutbound } from './outbound.ts'
 import { openFailure } from './refusal.ts'
 import { judgeRequested, type Requested, type RequestedAbout, type RequestedName } from './requested.ts'
@@ -68,7 +68,7 @@ export class Forwarding {
     this.limits = limits
     this.lookUp = lookUp
     this.agent = channels
-    serveListeners(this, client)
+    listen(this, client)
   }
 
   /** Forwards that are under way, listeners and granted requests among them. */
@@ -82,6 +82,16 @@ export class Forwarding {
     if (outbound === null) this.#unknown(offer)
     else void serveOutbound(this, offer, outbound)
     return true
+  }
+
+  /**
+   * No more connections may be asked for: too many that the agent has closed still hold what it sent, and a destination that does
+   * not take it. The limit of the agent's own channels knows nothing of these.
+   */
+  get full(): boolean {
+    let stuck = 0
+    for (const tunnel of this.#tunnels) if (tunnel.stuck) stuck++
+    return stuck >= this.limits.channels
   }
 
   #unknown(offer: ChannelOpen): void {

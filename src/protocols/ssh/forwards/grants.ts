@@ -12,8 +12,9 @@ import type { Tunnel } from './tunnel.ts'
 export interface Grant {
   /** The type of the channels that it lets in. */
   readonly type: string
-  /** Of a listener: what the agent asked for, and the port that it was told; or its socket's path. */
+  /** Of a listener: its address or its socket's path, as the agent wrote it and as it was judged; and its real port. */
   readonly address: string
+  readonly bound: string
   readonly port: number
   /** For one connection only. */
   readonly single: boolean
@@ -77,9 +78,9 @@ export class Grants {
     return this.#live.delete(grant)
   }
 
-  /** A listener, as the agent names it. */
-  listener(type: string, address: string, port: number): Grant | undefined {
-    return this.#of(type).find((grant) => grant.address === address && grant.port === port)
+  /** A listener, by what was judged. */
+  listener(type: string, bound: string, port: number): Grant | undefined {
+    return this.#of(type).find((grant) => grant.bound === bound && grant.port === port)
   }
 
   /** The upstream host asks for a channel. */
@@ -119,7 +120,7 @@ export class Grants {
   #grantFor(type: string, { address, port }: Incoming): Grant | undefined {
     const all = this.#of(type)
     if (type === 'x11' || type === 'auth-agent@openssh.com') return all.at(-1)
-    const exact = all.find((grant) => grant.address === address && grant.port === port)
+    const exact = this.listener(type, address, port)
     if (exact !== undefined || port === 0) return exact
     const samePort = all.filter((grant) => grant.port === port)
     return samePort.length === 1 ? samePort[0] : undefined

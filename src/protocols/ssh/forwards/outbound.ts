@@ -1,4 +1,5 @@
 /** Connections that the agent asks the upstream host to make: `direct-tcpip` and `direct-streamlocal@openssh.com`. */
+import { refusal } from '../../../gate/refusal.ts'
 import type { Channel } from '../channels/channel.ts'
 import { type ChannelOpen, type Channels, OpenFailed } from '../channels/channels.ts'
 import { fields, OPEN_FAILURE, Reader } from '../channels/messages.ts'
@@ -50,8 +51,16 @@ export async function serveOutbound(forwarding: Forwarding, offer: ChannelOpen, 
     return forwarding.refuseUnjudged(offer, forwardCommand({ kind: 'forward', user, about: asked }), read.refusal)
   }
   const { destination } = read
+  const command = forwardCommand({ kind: 'forward', user, destination })
+  if (forwarding.full) {
+    return forwarding.refuseUnjudged(
+      offer,
+      command,
+      refusal('session.limit', 'too much waits for destinations that do not read'),
+    )
+  }
   const bytes = destination.path === null ? fields(destination.host, destination.port) : fields(destination.path)
-  const tunnel = forwarding.tunnel(forwardCommand({ kind: 'forward', user, destination }), bytes)
+  const tunnel = forwarding.tunnel(command, bytes)
   try {
     const refused = await tunnel.rule()
     if (refused !== null) return refuse(offer, openFailure(refused))

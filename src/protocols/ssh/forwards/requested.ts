@@ -72,7 +72,7 @@ function requested(
   tunnel: Tunnel,
   kind: Pick<Grant, 'type' | 'single'>,
 ): Requested {
-  const grant: Grant = { ...kind, address: '', port: 0, tunnel }
+  const grant: Grant = { ...kind, address: '', bound: '', port: 0, tunnel }
   let sent = false
   let released = false
   return {

@@ -18,7 +18,23 @@ const LOOKUP_MS = 10_000
 /** Of a name's addresses, this many are tried; all are checked. */
 const TRIED = 4
 
-export const systemLookup: Lookup = async (name) => (await lookup(name, { all: true })).map(({ address }) => address)
+/** The system's resolver works in the threads that files are read in: it never gets all of them. */
+const MOST_LOOKUPS = 2
+let lookups = 0
+const waiting: (() => void)[] = []
+
+export const systemLookup: Lookup = async (name) => {
+  if (lookups >= MOST_LOOKUPS) await new Promise<void>((resolve) => waiting.push(resolve))
+  else lookups++
+  try {
+    return (await lookup(name, { all: true })).map(({ address }) => address)
+  } finally {
+    // Whoever waits next takes the place.
+    const next = waiting.shift()
+    if (next === undefined) lookups--
+    else next()
+  }
+}
 
 /** What to ask the upstream host for, in order. `host` is a destination's, as `readTarget` made it. */
 export async function resolve(host: string, lookUp: Lookup): Promise<Resolved> {

@@ -32,6 +32,11 @@ export class Splice {
     this.#listen('upstream')
   }
 
+  /** The agent has closed, and what it sent waits for the upstream's window. */
+  get stuck(): boolean {
+    return !this.#open.has('agent') && this.#open.has('upstream') && this.#channels.upstream.full
+  }
+
   /** Ends both sides at once; what waits is dropped. */
   abort(): void {
     this.#channels.agent.abort()

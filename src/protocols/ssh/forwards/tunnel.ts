@@ -18,7 +18,7 @@ export interface TunnelTerms {
   /** Aborts when the agent leaves. */
   readonly signal: AbortSignal
   /** It was ended from within: taken back, or at its limit. */
-  readonly cut?: (because: Refusal) => void
+  readonly cut?: () => void
   /** It is over and settled. Once. */
   readonly over: () => void
 }
@@ -40,6 +40,11 @@ export class Tunnel {
 
   constructor(terms: TunnelTerms) {
     this.#terms = terms
+  }
+
+  /** The agent is gone from it, and what it sent still waits for a side that does not take it. */
+  get stuck(): boolean {
+    return [...this.#splices].some((splice) => splice.stuck)
   }
 
   /** Why it was ended under way; null while it was not. */
@@ -130,19 +135,23 @@ export class Tunnel {
 
   /** Ends it at once. */
   end(because: Refusal, status: OutcomeStatus = 'refused'): void {
-    if (this.#ended !== null || this.#settled) return
-    this.#ended = because
+    if (this.#settled) return
+    const first = this.#ended === null
+    this.#ended ??= because
     for (const splice of this.#splices) splice.abort()
-    if (this.#permit !== null) this.#settle(status, because.code)
-    this.#terms.cut?.(because)
+    if (this.#permit !== null) this.#settle(status, this.#ended.code)
+    if (first) this.#terms.cut?.()
   }
 
   /** The connection is gone, and the channels with it. */
   lost(): void {
     if (this.#settled) return
-    this.#ended = refusal('session.ended', 'the connection is gone')
+    const limited = this.#ended
+    this.#ended ??= refusal('session.ended', 'the connection is gone')
     for (const splice of this.#splices) splice.abort()
-    if (this.#permit !== null) this.#settle('lost', '')
+    if (this.#permit === null) return
+    if (limited === null) this.#settle('lost', '')
+    else this.#settle('refused', limited.code)
   }
 
   #pass(splice: Splice, from: Side, bytes: Buffer): Buffer {
@@ -161,12 +170,14 @@ export class Tunnel {
     const because = refusal('obligation.limit', `${most} bytes were forwarded`)
     this.#ended = because
     for (const other of this.#splices) if (other !== splice) other.abort()
-    this.#settle('refused', because.code)
-    this.#terms.cut?.(because)
+    this.#terms.cut?.()
+    this.last()
   }
 
   #rest(): void {
-    if (!this.#listening && this.#splices.size === 0) this.#settle('completed', '')
+    if (this.#listening || this.#splices.size > 0) return
+    if (this.#ended === null) this.#settle('completed', '')
+    else this.#settle('refused', this.#ended.code)
   }
 
   #settle(status: OutcomeStatus, code: string): void {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Channel, Client, ClientChannel, Connection } from 'ssh2'
@@ -125,4 +126,21 @@ t.test('a side that does not read holds the other back, and nothing piles up in 
   channel.close()
   channel.resume()
   await until(() => s.agentChannels.size === 0, 'closed')
+})
+
+t.test('what agents leave behind in a destination that does not read counts until it is gone', async (t) => {
+  const upstream = (connection: Connection) => connection.on('tcpip', (accept) => void accept().pause())
+  const s = await stage(t, { channels: 3, inFlight: 8 * 1024 ** 2, upstream })
+  for (let number = 0; number < 3; number++) {
+    const channel = await forward(s.agent)
+    // More than the other side takes without reading.
+    channel.write(Buffer.alloc(5 * 1024 ** 2), () => channel.close())
+    channel.resume()
+    await once(channel, 'close')
+  }
+  t.equal(s.agentChannels.size, 0)
+  t.equal(s.forwarding.size, 3)
+  t.match(await failure(forward(s.agent)), { reason: 4, message: /session\.limit/ })
+  s.agent.end()
+  await until(() => s.forwarding.size === 0 && s.upstreamChannels.size === 0, 'the end of the connection frees all')
 })

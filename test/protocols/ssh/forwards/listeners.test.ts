@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { promisify } from 'node:util'
 import type { Channel, Client, Connection, TcpConnectionDetails } from 'ssh2'
 import t from 'tap'
+import { refusal } from '../../../../src/gate/refusal.ts'
 import { ALLOW, approve, deny, FakeApproval, FakePolicy } from '../../../support/fakes.ts'
 import { collect, failure, stage, until } from './stage.ts'
 
@@ -208,4 +209,27 @@ t.test('after no-more-sessions no session is opened, unknown global requests fai
   t.same(await Promise.all(answers), [true, true], 'keepalives are answered, nothing is proved')
   const channel = await promisify(s.agent.forwardOut.bind(s.agent))('', 0, '10.0.0.1', 80)
   t.equal((await collect(channel)).toString(), 'here')
+})
+
+t.test('a listener that nobody waits for an answer to is there, unless its port would be a secret', async (t) => {
+  const host = newHost()
+  const s = await stage(t, { upstream: listening(host) })
+  const { _protocol: wire } = s.agent as unknown as {
+    readonly _protocol: { tcpipForward(address: string, port: number, wantReply: boolean): void }
+  }
+  wire.tcpipForward('localhost', 0, false)
+  wire.tcpipForward('LocalHost', 8080, false)
+  await until(() => host.requests.length === 1, 'asked')
+  t.same(host.requests, ['tcpip-forward localhost 8080'], 'what was judged is asked for')
+  t.match(s.record.decisions, [{ refusal: { code: 'command.unsupported' } }, { refusal: null }])
+})
+
+t.test('listeners that are held count, however many are asked for', async (t) => {
+  const approval = new FakeApproval()
+  const s = await stage(t, { policy: new FakePolicy(() => approve('listen.ask')), approval, channels: 3 })
+  const answers = Array.from({ length: 50 }, (_, index) => listen(s.agent, 'localhost', 1000 + index).catch(() => 'no'))
+  await until(() => s.record.decisions.length === 47, 'refused')
+  t.equal(approval.holds.length, 3)
+  for (const { settle } of approval.holds) settle({ refusal: refusal('approval.denied') })
+  t.same(new Set(await Promise.all(answers)), new Set(['no']))
 })
