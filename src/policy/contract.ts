@@ -34,6 +34,8 @@ export class InputContract {
   /** `input.command.detail`, by protocol. */
   readonly details: ReadonlyMap<string, SchemaObject>
   readonly schema: SchemaObject
+  /** The keys of each protocol's `detail`, where its schema allows no others. */
+  readonly vocabularies: ReadonlyMap<string, ReadonlySet<string>>
   readonly #details: ReadonlyMap<string, ObjectCheck>
   readonly #parts: ReadonlyMap<string, Check>
   readonly #shapes = new WeakMap<Shape, CheckedShape>()
@@ -44,6 +46,11 @@ export class InputContract {
     this.details = details
     this.#parts = objectCheck(input).properties
     this.#details = new Map([...details].map(([protocol, schema]) => [protocol, membersOf(protocol, schema)]))
+    this.vocabularies = new Map(
+      [...this.#details].flatMap(([protocol, { additional, properties }]) =>
+        additional === null ? [[protocol, new Set(properties.keys())] as const] : [],
+      ),
+    )
   }
 
   static load(directory: URL = SCHEMAS): InputContract {

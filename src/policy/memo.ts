@@ -22,6 +22,9 @@ const MAX_MEANINGS = 4096
 /** Different contexts (principals × targets) that answers are kept for at once. */
 const MAX_CONTEXTS = 4096
 
+/** The keys that `command.detail` may have, by protocol; of a protocol that is not there, any. */
+export type Vocabularies = ReadonlyMap<string, ReadonlySet<string>>
+
 /** Parts of the input that are constant for a session, and are compared as a whole. */
 const CONSTANT = new Set(['version', 'principal', 'workload', 'target'])
 
@@ -43,14 +46,16 @@ export function memoPlan({ inputPaths, deterministic }: Pick<Attestation, 'input
 
 interface Entry {
   readonly context: object
-  readonly protocol: string
   readonly action: string
-  /** Of the keys that the plan names, in its order; or one value, the whole varying part. */
+  /** Of the keys that can differ, in their order; or one value, the whole varying part. */
   readonly values: readonly (Json | undefined)[]
   readonly answer: Answer
 }
 
 interface Kept {
+  readonly protocol: string
+  /** Of {@link MemoPlan}'s, those that the protocol's facts have. */
+  readonly keys: readonly string[] | null
   readonly entries: Entry[]
   /** Which entry the next new one replaces, once there are as many as there may be. */
   next: number
@@ -62,6 +67,9 @@ interface Kept {
  */
 export class Memo {
   readonly #keys: readonly string[] | null
+  readonly #vocabularies: Vocabularies
+  /** By protocol. */
+  readonly #keysOf = new Map<string, readonly string[] | null>()
   readonly #text: boolean
   /** By shape where the policy reads the text, else by detail, which texts that differ in constants only share. */
   readonly #known = new WeakMap<object, Kept>()
@@ -72,23 +80,22 @@ export class Memo {
   #lastContext: Context | null = null
   #lastToken: object = {}
 
-  constructor({ keys, text }: { readonly keys: readonly string[] | null; readonly text: boolean }) {
+  constructor(
+    { keys, text }: { readonly keys: readonly string[] | null; readonly text: boolean },
+    vocabularies: Vocabularies = new Map(),
+  ) {
     this.#keys = keys
+    this.#vocabularies = vocabularies
     this.#text = text
   }
 
   find(question: Question): Answer | undefined {
     const { command, session } = question
     const { shape, varying } = command
-    const kept = this.#known.get(this.#text ? shape : shape.detail) ?? this.#meaning(command)
+    const kept = this.#keptFor(command)
     const context = session.context === this.#lastContext ? this.#lastToken : this.#token(session.context)
     for (const entry of kept.entries) {
-      if (
-        entry.context === context &&
-        entry.protocol === shape.protocol &&
-        entry.action === shape.action &&
-        this.#same(entry.values, varying)
-      ) {
+      if (entry.context === context && entry.action === shape.action && sameValues(kept.keys, entry.values, varying)) {
         return entry.answer
       }
     }
@@ -97,28 +104,49 @@ export class Memo {
 
   keep({ command, session }: Question, answer: Answer): void {
     const { shape, varying } = command
-    const kept = this.#known.get(this.#text ? shape : shape.detail) ?? this.#meaning(command)
+    const kept = this.#keptFor(command)
+    const { keys } = kept
     // The varying part belongs to the protocol, which may write to it again.
-    const values = structuredClone(this.#keys === null ? [varying] : this.#keys.map((key) => varying[key]))
-    const { protocol, action } = shape
-    kept.entries[kept.next] = { context: this.#token(session.context), protocol, action, values, answer }
+    const values = structuredClone(keys === null ? [varying] : keys.map((key) => varying[key]))
+    kept.entries[kept.next] = { context: this.#token(session.context), action: shape.action, values, answer }
     kept.next = (kept.next + 1) % ENTRIES_PER_SHAPE
+  }
+
+  #keptFor(command: Command): Kept {
+    const { shape } = command
+    const known = this.#known.get(this.#text ? shape : shape.detail)
+    return known?.protocol === shape.protocol ? known : this.#meaning(command)
   }
 
   /** What the policy can see of a shape, found by its value when the object is new. */
   #meaning({ shape }: Command): Kept {
-    const { detail } = shape
-    const seen = this.#keys === null ? detail : this.#keys.map((key) => detail[key] ?? null)
-    const meaning = JSON.stringify(this.#text ? [seen, shape.text] : seen)
+    const { detail, protocol } = shape
+    const keys = this.#keysFor(protocol)
+    const seen = keys === null ? detail : keys.map((key) => detail[key] ?? null)
+    const meaning = JSON.stringify([protocol, seen, this.#text ? shape.text : null])
     let kept = this.#meanings.get(meaning)
     if (kept === undefined) {
-      kept = { entries: [], next: 0 }
+      kept = { protocol, keys, entries: [], next: 0 }
       const [oldest] = this.#meanings.keys()
       if (this.#meanings.size >= MAX_MEANINGS && oldest !== undefined) this.#meanings.delete(oldest)
       this.#meanings.set(meaning, kept)
     }
     this.#known.set(this.#text ? shape : detail, kept)
     return kept
+  }
+
+  /**
+   * What a protocol's facts do not have is not in them, so it cannot differ: rules for one protocol cost another nothing.
+   * Sound because no answer is kept for a command that does not fit its schema, which is closed.
+   */
+  #keysFor(protocol: string): readonly string[] | null {
+    let keys = this.#keysOf.get(protocol)
+    if (keys === undefined) {
+      const vocabulary = this.#vocabularies.get(protocol)
+      keys = vocabulary === undefined ? this.#keys : (this.#keys?.filter((key) => vocabulary.has(key)) ?? null)
+      this.#keysOf.set(protocol, keys)
+    }
+    return keys
   }
 
   #token(context: Context): object {
@@ -134,15 +162,19 @@ export class Memo {
     this.#lastToken = token
     return token
   }
+}
 
-  #same(values: readonly (Json | undefined)[], varying: JsonObject): boolean {
-    if (this.#keys === null) return sameJson(values[0], varying)
-    for (let index = 0; index < values.length; index++) {
-      const key = this.#keys[index]
-      if (key === undefined || !sameJson(values[index], varying[key])) return false
-    }
-    return true
+function sameValues(
+  keys: readonly string[] | null,
+  values: readonly (Json | undefined)[],
+  varying: JsonObject,
+): boolean {
+  if (keys === null) return sameJson(values[0], varying)
+  for (let index = 0; index < values.length; index++) {
+    const key = keys[index]
+    if (key === undefined || !sameJson(values[index], varying[key])) return false
   }
+  return true
 }
 
 function sameJson(a: Json | undefined, b: Json | undefined): boolean {

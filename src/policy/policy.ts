@@ -54,7 +54,7 @@ export class Policy {
   constructor(parts: PolicyParts) {
     this.#evaluator = parts.evaluator
     this.#contract = parts.contract
-    this.#memo = parts.plan.memoisable ? new Memo(parts.plan) : null
+    this.#memo = parts.plan.memoisable ? new Memo(parts.plan, parts.contract.vocabularies) : null
     this.#revision = parts.revision
     this.#mode = parts.mode
     this.#error = failure('policy.error', parts.revision)

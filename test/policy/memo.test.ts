@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Json, JsonObject } from '../../src/gate/json.ts'
 import type { Answer } from '../../src/gate/ports.ts'
+import { InputContract } from '../../src/policy/contract.ts'
 import { Memo, memoPlan } from '../../src/policy/memo.ts'
 import { failure } from '../../src/policy/policy.ts'
 import { question, shape, subject } from './fixture.ts'
@@ -97,6 +98,58 @@ t.test('facts that the policy reads and that differ are different commands', asy
   t.equal(memo.find(question({ ...one, detail: {} })), undefined)
 })
 
+const VOCABULARIES = new Map([
+  ['test', new Set(['effects', 'parameters'])],
+  ['other', new Set(['kind', 'parameters'])],
+])
+
+t.test('what only the facts of another protocol have makes no difference, and what its own have does', async (t) => {
+  const memo = new Memo({ keys: ['effects', 'kind', 'parameters'], text: false }, VOCABULARIES)
+  const one = { ...shape('select 1'), protocol: 'test', detail: { effects: ['select'] } }
+  const other = { ...shape('run'), protocol: 'other', detail: { kind: 'exec' } }
+  const [kept, others] = [answer('kept'), answer('others')]
+  memo.keep(question(one, { varying: { parameters: [1], kind: 'unheard of' } }), kept)
+  memo.keep(question(other, { varying: { parameters: [1] } }), others)
+  t.equal(memo.find(question(one, { varying: { parameters: [1] } })), kept)
+  t.equal(memo.find(question(one, { varying: { parameters: [2] } })), undefined)
+  t.equal(memo.find(question({ ...one, detail: { effects: ['delete'] } }, { varying: { parameters: [1] } })), undefined)
+  t.equal(memo.find(question(other, { varying: { parameters: [1] } })), others)
+  t.equal(memo.find(question({ ...other, detail: { kind: 'shell' } }, { varying: { parameters: [1] } })), undefined)
+  t.equal(memo.find(question(other, { varying: { parameters: [1], effects: ['exec'] } })), others)
+  const unknown = { ...one, protocol: 'unknown' }
+  memo.keep(question(unknown, { varying: { parameters: [1], kind: 'a' } }), kept)
+  t.equal(
+    memo.find(question(unknown, { varying: { parameters: [1], kind: 'b' } })),
+    undefined,
+    'a protocol without a schema',
+  )
+})
+
+t.test('the same facts of two protocols are two commands, even where they are one object', async (t) => {
+  for (const keys of [null, [], ['parameters']]) {
+    for (const text of [false, true]) {
+      const memo = new Memo({ keys, text }, VOCABULARIES)
+      const one = { ...shape('x'), protocol: 'test', detail: Object.freeze({}) }
+      memo.keep(question(one), answer('kept'))
+      t.equal(memo.find(question({ ...one, protocol: 'other' })), undefined)
+      t.not(memo.find(question(one)), undefined)
+    }
+  }
+})
+
+t.test('the published schemas are closed, so that each protocol’s facts are known by name', async (t) => {
+  const { vocabularies, details } = InputContract.load()
+  t.same([...vocabularies.keys()].sort(), [...details.keys()].sort())
+  t.ok(vocabularies.get('postgres')?.has('relations'))
+  t.notOk(vocabularies.get('postgres')?.has('kind'))
+  t.ok(vocabularies.get('ssh')?.has('kind'))
+  const open = new InputContract(
+    { type: 'object', properties: {} },
+    new Map([['open', { type: 'object', properties: { a: true } }]]),
+  )
+  t.same([...open.vocabularies], [], 'where others may come, all count')
+})
+
 t.test('a value that its protocol changes afterwards does not change what was kept', async (t) => {
   const memo = new Memo({ keys: null, text: false })
   const one = shape('select 1')
@@ -133,8 +186,11 @@ t.test('the memo answers exactly as a table of everything kept would, or does no
     fc.property(
       fc.constantFrom<readonly string[] | null>(null, [], ['a'], ['a', 'c']),
       fc.array(fc.tuple(fc.nat(1), fc.nat(2), varyings), { maxLength: 60 }),
-      (keys, steps) => {
-        const memo = new Memo({ keys, text: true })
+      fc.boolean(),
+      (keys, steps, filtered) => {
+        // What the vocabulary leaves out is in no command of the protocol.
+        const known = filtered ? new Map([[shape('').protocol, new Set(['a', 'b', 'c', 'd'])]]) : undefined
+        const memo = new Memo({ keys: filtered ? (keys?.concat('kind') ?? null) : keys, text: true }, known)
         const table = new Map<string, Answer>()
         return steps.every(([at, who, varying]) => {
           const asked = question(shapes[at] ?? shape('z'), { varying, who: people[who] ?? subject() })
