@@ -1,31 +1,11 @@
 /** Commands and shells on a terminal, past the gate and through it: modes, sizes, keys. */
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { runClient, type SshClient } from '../../support/ssh-clients.ts'
+import { runClient } from '../../support/ssh-clients.ts'
 import { alike } from './both.ts'
 import { startGated } from './gated.ts'
+import { onTerminal, type Shown, type Step } from './on-terminal.ts'
 
 const gated = await startGated(t, { server: { bashrc: "PS1='[ready] '; unset PROMPT_COMMAND; set +o history\n" } })
-
-type Step = { readonly expect: string } | { readonly send: string } | { readonly resize: readonly [number, number] }
-
-interface Shown {
-  readonly output: string
-  readonly code: number
-  /** What was waited for and did not come. */
-  readonly missing: string | null
-}
-
-async function onTerminal(client: SshClient, args: readonly string[], steps: readonly Step[]): Promise<Shown> {
-  const script = join(import.meta.dirname, 'terminal.py')
-  const command = ['ssh', '-F', client.config, ...args]
-  const ended = await runClient('/usr/bin/python3', [script, JSON.stringify(steps), ...command], {
-    env: { TERM: 'xterm-256color' },
-    ms: 60_000,
-  })
-  if (ended.code !== 0) throw new Error(ended.stderr)
-  return JSON.parse(ended.stdout.toString()) as Shown
-}
 
 const clients = gated.clients()
 

@@ -13,6 +13,7 @@ export class LineAgent implements AgentEnd {
   readonly #resolve: (end: LineEnd) => void
   #exit: Exit | null = null
   #program: UpstreamProgram | null = null
+  #begun = false
   /** Bytes of the input that wait upstream; while there are any, no more is read. */
   #owed = 0
 
@@ -37,7 +38,8 @@ export class LineAgent implements AgentEnd {
     this.#running.onSignal((name) => void program.signalled(name))
     const left = () => {
       program.left()
-      this.#resolve({ refused: refusal('approval.withdrawn', 'the line was interrupted') })
+      const withdrawn = refusal('approval.withdrawn', 'the line was interrupted before it ran')
+      this.#resolve(this.#begun ? { signal: 'KILL' } : { refused: withdrawn })
     }
     if (signal.aborted) return left()
     signal.addEventListener('abort', left, { once: true })
@@ -84,6 +86,7 @@ export class LineAgent implements AgentEnd {
   }
 
   begun(): void {
+    this.#begun = true
     this.#running.begun()
   }
 }

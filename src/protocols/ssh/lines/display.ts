@@ -38,6 +38,8 @@ export class ScreenDisplay implements Display {
   #column = 0
   /** The cursor is behind the last cell, and all rows are on the screen. */
   #atEnd = false
+  /** Nothing of the line is on the screen yet. */
+  #fresh = true
 
   constructor(columns: number, rows: number) {
     this.resize(columns, rows)
@@ -54,6 +56,7 @@ export class ScreenDisplay implements Display {
     this.#row = 0
     this.#column = 0
     this.#atEnd = false
+    this.#fresh = true
   }
 
   clearScreen(): string {
@@ -72,10 +75,13 @@ export class ScreenDisplay implements Display {
     const last = Math.min(rows.length, top + this.#rows)
     const text = kept ? '' : `${this.#home()}${rows.slice(top, last).join('\r\n')}`
     const from = kept ? this.#row : last - 1 - top
+    const behind = scene.cursor === scene.line.length && !kept
+    this.#fresh = false
     this.#top = top
     this.#row = row - top
     this.#column = column
     this.#atEnd = scene.cursor === scene.line.length && rows.length <= this.#rows
+    if (behind) return text
     return `${text}${vertical(this.#row - from)}\r${column > 0 ? `\x1b[${column}C` : ''}`
   }
 
@@ -115,7 +121,7 @@ export class ScreenDisplay implements Display {
 
   /** To the first row that is drawn, with nothing on the screen from there on. */
   #home(): string {
-    return `${vertical(-this.#row)}\r\x1b[J`
+    return this.#fresh ? '' : `${vertical(-this.#row)}\r\x1b[J`
   }
 
   /** Of a line with more rows than the screen, those around the cursor. */

@@ -48,8 +48,8 @@ export class LineEditor {
     this.#prompt = cellsOf(prompt)
     this.#active = true
     this.#display.forget()
-    this.#draw('all')
     if (!this.#plain) this.#output += '\x1b[?2004h'
+    this.#draw('all')
   }
 
   /** The line will not be entered. */

@@ -5,8 +5,8 @@ import type { KeySignal, Running } from './host.ts'
 
 /** What is typed ahead for a command that does not read. */
 const INPUT_BYTES = 64 * 1024
-/** After ^C a command has this long to end by itself, then its channel is closed. */
-const INTERRUPT_GRACE = 3_000
+/** What goes on that long after ^C may have been told nothing: some hosts take no signals, none of root's sessions. */
+const INTERRUPT_GRACE = 2_000
 
 /** Where a stream's bytes go; false: it has to wait until `drained`. */
 export type Sink = (bytes: Buffer) => boolean
@@ -18,12 +18,17 @@ export class LineRun implements Running {
   readonly #ending = new AbortController()
   readonly #listeners: ((name: string) => void)[] = []
   readonly #waiting: (() => void)[] = []
+  readonly #lingering: () => void
   #begun = false
   #inputEnded = false
   #grace: NodeJS.Timeout | null = null
 
-  /** @param wanted called when the input has room again */
-  constructor(output: Sink, error: Sink, wanted: () => void) {
+  /**
+   * @param wanted called when the input has room again
+   * @param lingering called when it goes on after ^C
+   */
+  constructor(output: Sink, error: Sink, wanted: () => void, lingering: () => void) {
+    this.#lingering = lingering
     this.input = new Readable({ highWaterMark: INPUT_BYTES, read: wanted })
     this.output = this.#stream(output)
     this.error = this.#stream(error)
@@ -57,17 +62,23 @@ export class LineRun implements Running {
     this.input.push(null)
   }
 
-  /** What has not begun is withdrawn; what runs is told, and ended if that does not help. */
+  /** What has not begun is withdrawn; what runs is told, and killed the second time. */
   interrupt(name: KeySignal): void {
-    if (!this.#begun || this.#listeners.length === 0 || this.#grace !== null) return this.end()
-    for (const listener of this.#listeners) listener(name)
-    this.#grace = setTimeout(() => this.end(), INTERRUPT_GRACE)
+    if (!this.#begun || this.#listeners.length === 0) return this.end()
+    if (this.#grace !== null) return this.#kill()
+    this.send(name)
+    this.#grace = setTimeout(this.#lingering, INTERRUPT_GRACE)
     this.#grace.unref()
   }
 
   /** A signal that the agent asked for by name. */
   send(name: string): void {
     for (const listener of this.#listeners) listener(name)
+  }
+
+  #kill(): void {
+    this.send('KILL')
+    this.end()
   }
 
   end(): void {

@@ -209,7 +209,12 @@ export class LineGatedShell implements Shell {
 
   /** @returns null where the shell ended meanwhile */
   async #upstream(line: string, output: Sink = this.#outlet.output): Promise<LineEnd | null> {
-    const run = new LineRun(output, this.#outlet.error, () => this.#reading())
+    const run = new LineRun(
+      output,
+      this.#outlet.error,
+      () => this.#reading(),
+      () => this.#outlet.tell(['sidegate: it goes on; ^C once more ends it']),
+    )
     this.#run = run
     this.#typing = new TypedInput()
     if (this.#editor === null || this.#inputOver) run.endInput()

@@ -300,21 +300,25 @@ t.test('lines that were pasted together run one after another, and are no input 
   t.strictSame(stage.lines, ['cat', 'second', 'third'])
 })
 
-t.test('^C interrupts what runs, forgets what was entered ahead, and ends what does not listen', async (t) => {
-  const held = new Held()
-  const stage = new Stage(XTERM, held.runner)
-  await settle()
-  await stage.type('sleep 9\rrm ahead\r')
-  held.running?.begun()
-  await stage.type('\x03')
-  t.strictSame(held.signals, ['INT'])
-  t.equal(held.running?.signal.aborted, false)
-  await stage.type('\x03')
-  t.equal(held.running?.signal.aborted, true)
-  t.strictSame(stage.lines, ['sleep 9'])
-  await stage.type('\x04')
-  t.equal(await stage.served, 137)
-})
+t.test(
+  '^C interrupts what runs, forgets what was entered ahead, and kills what does not listen when it comes again',
+  async (t) => {
+    const held = new Held()
+    const stage = new Stage(XTERM, held.runner)
+    await settle()
+    await stage.type('sleep 9\rrm ahead\r')
+    held.running?.begun()
+    await stage.type('\x03')
+    t.strictSame(held.signals, ['INT'])
+    t.equal(held.running?.signal.aborted, false)
+    await stage.type('\x03')
+    t.equal(held.running?.signal.aborted, true)
+    t.strictSame(held.signals, ['INT', 'KILL'])
+    t.strictSame(stage.lines, ['sleep 9'])
+    await stage.type('\x04')
+    t.equal(await stage.served, 137)
+  },
+)
 
 t.test('^C withdraws a line that waits for people', async (t) => {
   const stage = new Stage(XTERM, (_, running) => {
