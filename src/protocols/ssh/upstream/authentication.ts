@@ -1,7 +1,7 @@
 /** Proving the sidecar's credential to a host that has proven itself: each way once, and only what is configured. */
 import type { SignatureAlgorithm } from '../keys/signature.ts'
-import type { AuthenticationSteps, AuthenticationWire } from './ssh2.ts'
 import type { Prompt } from './ssh2/inside.ts'
+import type { AuthenticationSteps, AuthenticationWire } from './ssh2/login.ts'
 
 /** A private key that can sign for a login. */
 export interface SigningKey {

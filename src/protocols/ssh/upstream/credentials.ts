@@ -9,7 +9,7 @@ import { parsePrivateKey, type PrivateKey } from '../keys/private.ts'
 import { algorithmsOf } from '../keys/signature.ts'
 import type { Credential, SigningKey } from './authentication.ts'
 import { type Issuing, issueCertificate, type Requester } from './issuing.ts'
-import { CERTIFICATE_SUFFIX } from './ssh2.ts'
+import { CERTIFICATE_SUFFIX } from './ssh2/certificates.ts'
 
 /** Reads a secret's file. */
 export type ReadSecret = (file: string) => Promise<string>

@@ -9,7 +9,7 @@ import { KeyError } from '../keys/errors.ts'
 import { trustHostCertificate } from '../keys/trust.ts'
 import type { UpstreamLeg } from '../legs.ts'
 import { type KnownHost, lookupName } from '../../../config/known-hosts.ts'
-import { CERTIFICATE_SUFFIX } from './ssh2.ts'
+import { CERTIFICATE_SUFFIX } from './ssh2/certificates.ts'
 
 export type Judgement =
   /** `key` is the one whose holder must have signed the exchange, and `fingerprint` is its own. */

@@ -40,15 +40,6 @@ export interface Prompt {
   readonly echo: boolean
 }
 
-/** A public key, or a certificate, and what signs by it. */
-export interface Signed {
-  /** As the request names it: of a certificate, with the suffix. */
-  readonly algorithm: string
-  readonly blob: Buffer
-  /** The whole signature: the plain algorithm and its value. */
-  readonly sign: (data: Buffer) => Buffer
-}
-
 interface Extension {
   readonly name: string
   readonly algs?: readonly string[]
