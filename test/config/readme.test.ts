@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { parse } from 'yaml'
+import { checkRules } from '../../src/config/rules.ts'
 import { configuration } from '../../src/config/schema.ts'
 import { keysOf } from './keys.ts'
 
@@ -15,4 +17,15 @@ t.test('every key of the configuration has a line in the table of the README', a
     README.split('\n').flatMap((line) => /^\| (`[^|]+) \|/.exec(line)?.[1]?.match(/[^`\s,]+/g) ?? []),
   )
   for (const key of keys) t.ok(listed.has(key), key)
+})
+
+t.test('the examples of the README are configurations without a mistake and without a weakness', async (t) => {
+  const examples = [...README.matchAll(/```yaml\n([^]*?)```/g)].map(([, text = '']) => text)
+  t.ok(examples.length > 0)
+  const protocols = examples.flatMap((text) => {
+    const example = configuration.parse(parse(text))
+    t.same(checkRules(example), [])
+    return Object.values(example.targets).map(({ protocol }) => protocol)
+  })
+  for (const protocol of ['postgres', 'ssh']) t.ok(protocols.includes(protocol), protocol)
 })
