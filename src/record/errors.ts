@@ -7,6 +7,8 @@ export const RECORD_ERRORS = {
   'record.foreign': 'the directory or stream does not hold records of this version of Sidegate',
   'record.redis': 'Redis cannot be reached',
   'record.shipping': 'records cannot be shipped',
+  'record.session': 'there is no such session on record',
+  'record.ambiguous': 'several sessions begin like that',
 } as const satisfies Record<string, string>
 export type RecordErrorCode = keyof typeof RECORD_ERRORS
 

@@ -6,6 +6,8 @@ import type { FrameEvent, FrameKind } from '../gate/ports.ts'
 
 /** More is split: a line is then no longer than 256 KiB, a fraction of the longest record, and of what a reader or Redis is given at once. */
 export const FRAME_BYTES = 192 * 1024
+/** What comes later has a time of its own. A replay shows no shorter pause. */
+const JOIN_MS = 10
 /** Base64 is made in strings of 32 KiB, of whole groups of three bytes. */
 const PIECE = 24 * 1024
 const GROUP = 3
@@ -48,10 +50,10 @@ export class FrameWriter {
   }
 
   /** How much of the event's data still goes into the record `seq` that ends at `end`: 0 where that is no frame of the same stream. */
-  room(seq: number, end: number, { session, sequence, kind }: FrameEvent): number {
+  room(seq: number, end: number, { session, sequence, kind, at }: FrameEvent): number {
     const last = this.#event
     if (last === null || this.#seq !== seq || this.#end !== end || !JOINED[kind]) return 0
-    if (last.kind !== kind || last.sequence !== sequence || last.session !== session) return 0
+    if (at - last.at > JOIN_MS || last.kind !== kind || last.sequence !== sequence || last.session !== session) return 0
     return FRAME_BYTES - this.#length
   }
 

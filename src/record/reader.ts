@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Block, linesOf } from './block.ts'
 import { assertJournal, BlockCursor } from './cursor.ts'
 import { headerOf, segmentsOf } from './directory.ts'
+import { headOf, type RecordHead } from './head.ts'
 import type { SessionStart, StoredRecord } from './records.ts'
 
 /** How soon a follower sees what was written. */
@@ -77,6 +78,24 @@ export async function lastRecords(
     before = first
   }
   return count === 0 ? [] : last
+}
+
+/** The lines of what is there now, with no more parsed of them than their first keys. */
+export function* readLines(
+  directory: string,
+  from = 0,
+): Generator<{ readonly head: RecordHead; readonly line: Buffer }> {
+  const cursor = new BlockCursor(directory, from)
+  try {
+    for (let block = cursor.next(); block !== null; block = cursor.next()) {
+      for (const line of linesOf(block)) {
+        const head = headOf(line)
+        if (head.seq >= from) yield { head, line }
+      }
+    }
+  } finally {
+    cursor.close()
+  }
 }
 
 /** The record of a session's start, by the position that its other records name; null where it was removed. */

@@ -6,6 +6,9 @@ import { FRAME_BYTES } from '../../src/record/frames.ts'
 import type { FrameRecord } from '../../src/record/records.ts'
 import { all, decision, frame, open, outcome, session, temporary, whenDurable } from './support.ts'
 
+/** Joining looks at the time: a test that was held up must not see that. */
+const AT = Date.now()
+
 const bytesOf = ({ data }: FrameRecord) => Buffer.from(data, 'base64')
 
 async function framesOf(directory: string): Promise<FrameRecord[]> {
@@ -47,7 +50,7 @@ t.test('small pieces of one stream that come in one turn are one frame, however 
   fc.assert(
     fc.property(pieces, (parts) => {
       journal.decision(decision(of))
-      for (const part of parts) journal.frame(frame(of, 'output', part))
+      for (const part of parts) journal.frame({ ...frame(of, 'output', part), at: AT })
       expected.push(Buffer.concat(parts))
     }),
     { numRuns: 300 },
@@ -75,7 +78,7 @@ t.test('only neighbours of the same command and stream are joined, and markers n
     [one, 'marker', 'f'],
     [one, 'marker', 'g'],
   ]
-  for (const [of, kind, text] of sent) journal.frame(frame(of, kind, Buffer.from(text)))
+  for (const [of, kind, text] of sent) journal.frame({ ...frame(of, kind, text), at: AT })
   await whenDurable(journal)
   journal.frame(frame(one, 'marker', Buffer.from('h')))
   journal.frame({ ...frame(one, 'output', Buffer.from('i')), sequence: 7 })
@@ -92,6 +95,24 @@ t.test('only neighbours of the same command and stream are joined, and markers n
   )
 })
 
+t.test('what comes later in a turn that was held up has a time of its own', async (t) => {
+  const directory = temporary()
+  const journal = open(directory)
+  const of = session()
+  journal.sessionStart(of)
+  journal.decision(decision(of))
+  for (const after of [0, 5, 10, 1_000]) journal.frame({ ...frame(of, 'output', String(after)), at: AT + after })
+  await journal.close()
+  const found = await framesOf(directory)
+  t.same(
+    found.map((one) => [one.at - AT, bytesOf(one).toString()]),
+    [
+      [0, '0510'],
+      [1_000, '1000'],
+    ],
+  )
+})
+
 t.test('a large piece is split, also after what it was joined to, and none of it is lost', async (t) => {
   const directory = temporary()
   const journal = open(directory)
@@ -103,7 +124,7 @@ t.test('a large piece is split, also after what it was joined to, and none of it
   const sizes = [1, 2, FRAME_BYTES - 4, 2, FRAME_BYTES + 1, 2 * FRAME_BYTES]
   let from = 0
   for (const size of sizes) {
-    journal.frame(frame(of, 'output', bytes.subarray(from, from + size)))
+    journal.frame({ ...frame(of, 'output', bytes.subarray(from, from + size)), at: AT })
     from += size
   }
   await journal.close()

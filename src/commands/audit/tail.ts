@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionStart, StoredRecord } from '../../record/records.ts'
 import { Fold, type Late, type Row } from './fold.ts'
-import { type Look, Renderer } from './render.ts'
+import type { Look } from './line.ts'
+import { Renderer } from './render.ts'
 import type { Read, Source } from './source.ts'
 
 /** Between two looks whether a decision has waited long enough for its outcome. */
@@ -97,7 +98,7 @@ class Tail {
   async #show(row: Row<Read> | Late<Read>): Promise<void> {
     const { record } = row
     if (record.type === 'outcome') {
-      this.#print(this.#renderer.late(record))
+      this.#print(this.#renderer.late(record, await this.#startOf(row.from)))
       return
     }
     const outcome = 'outcome' in row ? row.outcome : null

@@ -22,12 +22,12 @@ const WIDE =
 const LINE_END = '↵'
 const ELLIPSIS = '…'
 
-/** Pieces of at most `width` columns together; null for as many as there are. */
-export function visible(text: string, width: number | null): Piece[] {
+/** Pieces of at most `width` columns together; null for as many as there are. With `layout` spaces stay as they are. */
+export function visible(text: string, width: number | null, layout = false): Piece[] {
   const pieces: Piece[] = []
   let columns = 0
   let marks = 0
-  for (const { text: piece, escaped } of seen(text)) {
+  for (const { text: piece, escaped } of layout ? each(text) : seen(text)) {
     const mark = !escaped && MARK.test(piece)
     marks = mark ? marks + 1 : 0
     const shown = marks > MARKS_ON_ONE ? escapeOf(piece) : piece
@@ -59,11 +59,15 @@ function* seen(text: string): Generator<Piece> {
     if (/^[ \t]+$/.test(part)) yield { text: ' ', escaped: false }
     else if (/^[ \t\r\n]+$/.test(part) && part.includes('\n')) yield { text: ` ${LINE_END} `, escaped: true }
     else {
-      for (const character of part) {
-        const escaped = UNSEEN.test(character)
-        yield { text: escaped ? escapeOf(character) : character, escaped }
-      }
+      yield* each(part)
     }
+  }
+}
+
+function* each(text: string): Generator<Piece> {
+  for (const character of text) {
+    const escaped = UNSEEN.test(character)
+    yield { text: escaped ? escapeOf(character) : character, escaped }
   }
 }
 
