@@ -127,27 +127,44 @@ export interface Result {
   readonly signal: string | undefined
 }
 
+/** Runs a line to its end; `input` null leaves its input open. */
 export async function exec(client: SshClient, line: string, input: string | Buffer | null = ''): Promise<Result> {
-  const channel = await new Promise<ClientChannel>((resolve, reject) =>
-    client.exec(line, (error, opened) => (error === undefined ? resolve(opened) : reject(error))),
-  )
-  if (input !== null) channel.end(input)
-  return await finished(channel)
+  return await begun(
+    (done) => client.exec(line, done),
+    (channel) => input !== null && channel.end(input),
+  ).ended
 }
 
-export async function finished(channel: ClientChannel): Promise<Result> {
-  let stdout = ''
-  let stderr = ''
-  let code: number | null | undefined
-  let signal: string | undefined
-  channel.on('data', (bytes: Buffer) => (stdout += bytes.toString('latin1')))
-  channel.stderr.on('data', (bytes: Buffer) => (stderr += bytes.toString('latin1')))
-  channel.on('exit', (status: number | null, name?: string) => {
-    code = status
-    signal = name
+type Done = (error: Error | undefined, channel: ClientChannel) => void
+
+/** What begins on a channel; it is listened to from the turn in which it was accepted. */
+export function begun(
+  begin: (done: Done) => void,
+  then: (channel: ClientChannel) => void = () => {},
+): { readonly channel: Promise<ClientChannel>; readonly ended: Promise<Result> } {
+  const channel = Promise.withResolvers<ClientChannel>()
+  const ended = Promise.withResolvers<Result>()
+  begin((error, opened) => {
+    if (error !== undefined) {
+      channel.reject(error)
+      return ended.reject(error)
+    }
+    let stdout = ''
+    let stderr = ''
+    let code: number | null | undefined
+    let signal: string | undefined
+    opened.on('data', (bytes: Buffer) => (stdout += bytes.toString('latin1')))
+    opened.stderr.on('data', (bytes: Buffer) => (stderr += bytes.toString('latin1')))
+    opened.on('exit', (status: number | null, name?: string) => {
+      code = status
+      signal = name
+    })
+    opened.once('close', () => ended.resolve({ stdout, stderr, code, signal }))
+    then(opened)
+    channel.resolve(opened)
   })
-  await new Promise((resolve) => channel.once('close', resolve))
-  return { stdout, stderr, code, signal }
+  channel.promise.catch(() => {})
+  return { channel: channel.promise, ended: ended.promise }
 }
 
 /** Waits until something is so, for a bounded time. */

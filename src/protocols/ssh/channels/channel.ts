@@ -18,6 +18,11 @@ export interface ChannelEvents {
   request(request: Request): void
   /** What was written has gone, after `full` was true. */
   writable(): void
+  /**
+   * The peer has closed its side: it takes no more data, and may still hear how a program ended. To be answered by `close`;
+   * where nobody listens, it is answered at once.
+   */
+  leaving?(): void
   /** The channel is over, on both sides or because its leg is gone. Once, and last. */
   closed(): void
 }
@@ -91,7 +96,7 @@ export class Channel {
   }
 
   write(bytes: Buffer, stream: Stream = 'data'): void {
-    if (this.#sent !== 'open' || this.#over || bytes.length === 0) return
+    if (this.#sent !== 'open' || this.#received === 'close' || this.#over || bytes.length === 0) return
     if (this.#queue.length > 0) this.#queue.push({ stream, bytes })
     else {
       const rest = this.#send(bytes, stream)
@@ -219,7 +224,8 @@ export class Channel {
       if (!this.closing) this.events.eof()
     },
     request: (request: Request): void => {
-      if (!this.closing) this.events.request(request)
+      // Also when we have closed: a program may only end then.
+      if (!this.#over) this.events.request(request)
     },
     reply: (succeeded: boolean): void => {
       this.#replies.shift()?.(succeeded)
@@ -227,8 +233,14 @@ export class Channel {
     close: (): void => {
       this.#received = 'close'
       if (this.#closeSent) return this.#finish()
-      // Nobody reads what still waits.
-      this.abort()
+      // Of what still waits, nobody takes the data.
+      for (const item of this.#queue.splice(0)) if ('message' in item) item.message()
+      if (this.closing) return
+      if (this.events.leaving === undefined) this.abort()
+      else {
+        this.events.leaving()
+        this.drained()
+      }
     },
   }
 

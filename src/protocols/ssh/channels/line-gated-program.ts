@@ -169,6 +169,11 @@ export class LineGatedProgram implements Program, ShellHost {
     else this.#shell.end(because)
   }
 
+  leaving(): void {
+    this.left()
+    this.#agent.close()
+  }
+
   left(): void {
     if (this.#over) return
     this.#left = true

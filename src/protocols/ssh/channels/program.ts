@@ -72,6 +72,8 @@ export interface Program {
   unread(): void
   /** It has to end, and the agent is told why. */
   end(because: Refusal): void
+  /** The agent has closed its side, and takes nothing more but how it ended. Its channel is closed in the end. */
+  leaving(): void
   /** The agent's channel is gone. */
   left(): void
 }

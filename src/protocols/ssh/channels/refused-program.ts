@@ -40,6 +40,7 @@ export class RefusedProgram implements Program {
   }
   unread(): void {}
   end(): void {}
+  leaving(): void {}
   left(): void {}
 }
 

@@ -39,6 +39,7 @@ export class SessionChannel {
       eof: () => this.#eof(),
       request: (request) => this.#request(request),
       writable: () => this.#program?.writable(),
+      leaving: () => (this.#program === null ? channel.close() : this.#program.leaving()),
       closed: () => this.#left(),
     }
   }
@@ -63,6 +64,7 @@ export class SessionChannel {
   }
 
   #request(request: Request): void {
+    if (this.#channel.closing) return
     if (this.#waiting === null) return this.#handle(request)
     if (this.#waiting.length >= MOST_WAITING) throw new ChannelViolation('too many requests wait')
     this.#waiting.push(request)

@@ -168,6 +168,11 @@ export class SftpProgram implements Program {
     this.#upstream?.abort()
   }
 
+  leaving(): void {
+    this.left()
+    this.#agent.close()
+  }
+
   left(): void {
     if (this.#over) return
     this.#finish()

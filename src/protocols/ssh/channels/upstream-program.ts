@@ -260,15 +260,23 @@ export class UpstreamProgram implements Program {
     if (lost && this.#exit === null) {
       return this.#stop(refusal('upstream.unavailable', 'the connection to the target was lost'), 'lost')
     }
-    if (this.#exit === null) this.#agent.request('exit-status', fields(UNKNOWN_STATUS))
-    this.#agent.close()
+    const told = this.#exit !== null
     this.#finish()
+    if (!told) this.#agent.request('exit-status', fields(UNKNOWN_STATUS))
+    this.#agent.close()
+  }
+
+  /** The host is told, behind all that the agent had sent before it left; how it ends is still told to the agent. */
+  leaving(): void {
+    if (this.#over) return
+    if (this.#upstream !== null) return this.#upstream.close()
+    this.left()
+    this.#agent.close()
   }
 
   left(): void {
     if (this.#over) return
     this.#holding.withdraw()
-    // What it had sent before it left is still the program's.
     this.#upstream?.close()
     this.#finish('cancelled')
   }
@@ -285,15 +293,14 @@ export class UpstreamProgram implements Program {
   #stop(because: Refusal, status: OutcomeStatus): void {
     if (this.#over) return
     this.#holding.withdraw()
-    const agent = this.#agent
-    const upstream = this.#upstream
-    agent.refuse(because, this.#exit !== null)
-    upstream?.request('signal', fields('KILL'))
-    upstream?.abort()
     this.#finish(status, because.code)
+    this.#agent.refuse(because, this.#exit !== null)
+    this.#upstream?.request('signal', fields('KILL'))
+    this.#upstream?.abort()
   }
 
   #finish(status?: OutcomeStatus, code?: string): void {
+    if (this.#over) return
     this.#over = true
     this.#unread = []
     this.#allowance?.end()
