@@ -1,4 +1,5 @@
 /** Whether a certificate is to be believed, here and now, and what it leaves its bearer. Throws a {@link KeyError} where not. */
+import { matchesPattern } from '../../../config/host-patterns.ts'
 import type { PublicKey } from '../../../config/public-key.ts'
 import type { Permission, Restriction } from '../legs.ts'
 import { hasAddress, parseAddresses } from './addresses.ts'
@@ -51,7 +52,7 @@ export function trustHostCertificate(certificate: Certificate, presented: Presen
     )
   }
   const host = presented.host.toLowerCase()
-  if (!certificate.principals.some((pattern) => matches(pattern.toLowerCase(), host))) {
+  if (!certificate.principals.some((pattern) => matchesPattern(host, pattern.toLowerCase()))) {
     throw new KeyError('certificate.principal', `the certificate is not for the host ${presented.host}`)
   }
 }
@@ -124,23 +125,4 @@ function textOf(name: string, value: Buffer): string {
 
 function unknownOption(name: string): KeyError {
   return new KeyError('certificate.option', `the certificate demands ${name}, which is not known here`)
-}
-
-/** `*` is any run of characters and `?` any one. Linear in what it compares: the last star is all that is gone back to. */
-function matches(pattern: string, text: string): boolean {
-  let [p, t, star, mark] = [0, 0, -1, 0]
-  while (t < text.length) {
-    if (pattern[p] === '*') {
-      star = p++
-      mark = t
-    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === text[t])) {
-      p++
-      t++
-    } else if (star >= 0) {
-      p = star + 1
-      t = ++mark
-    } else return false
-  }
-  while (pattern[p] === '*') p++
-  return p === pattern.length
 }
