@@ -89,7 +89,8 @@ export class Grants {
     if (reader === undefined) return offer.refuse(OPEN_FAILURE.UNKNOWN_CHANNEL_TYPE, '')
     const incoming = reader(new Reader(offer.body))
     const grant = this.#grantFor(offer.type, incoming)
-    if (grant === undefined) return offer.refuse(OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED, '')
+    if (grant === undefined || grant.tunnel.ended !== null)
+      return offer.refuse(OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED, '')
     const { agent, limits } = this.#forwarding
     if (agent.size + this.#opening >= limits.channels) return offer.refuse(OPEN_FAILURE.RESOURCE_SHORTAGE, '')
     if (grant.single) this.remove(grant)

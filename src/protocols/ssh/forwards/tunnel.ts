@@ -54,7 +54,12 @@ export class Tunnel {
 
   /** Asks for the permit. Null is that there is one; a promise, that people are asked. */
   rule(): Refusal | null | Promise<Refusal | null> {
-    const { gate, session, command, bytes, signal } = this.#terms
+    const { gate, session, command, bytes, signal, over } = this.#terms
+    if (signal.aborted) {
+      this.#settled = true
+      over()
+      return refusal('session.ended', 'the session is ending')
+    }
     const verdict = gate.rule(session, {
       commands: [command],
       bytes,

@@ -233,3 +233,24 @@ t.test('listeners that are held count, however many are asked for', async (t) =>
   for (const { settle } of approval.holds) settle({ refusal: refusal('approval.denied') })
   t.same(new Set(await Promise.all(answers)), new Set(['no']))
 })
+
+t.test('a session that is ended from outside ends its forwards and listeners, and begins none anew', async (t) => {
+  const host = newHost()
+  const upstream = (connection: Connection) => {
+    listening(host)(connection)
+    connection.on('tcpip', (accept) => void accept().resume())
+  }
+  const s = await stage(t, { upstream })
+  await listen(s.agent, 'localhost', 8080)
+  const channel = await promisify(s.agent.forwardOut.bind(s.agent))('', 0, '10.0.0.1', 80)
+  s.forwarding.close(refusal('session.ended'))
+  await collect(channel)
+  const ended = { status: 'cancelled', code: 'session.ended' }
+  t.match(s.record.outcomes, [{ outcome: ended }, { outcome: ended }])
+  await until(() => host.requests.length === 2, 'cancelled upstream')
+  t.match(await failure(promisify(s.agent.forwardOut.bind(s.agent))('', 0, '10.0.0.1', 80)), { reason: 1 })
+  await t.rejects(listen(s.agent, 'localhost', 8081))
+  t.match(await failure(connect(host, 'localhost', 8080)), { reason: 1 })
+  t.equal(host.requests.length, 2)
+  t.equal(s.forwarding.size, 0)
+})
