@@ -246,13 +246,15 @@ t.test('a limit of bytes lets through exactly as many, of both directions togeth
 })
 
 t.test('a limit of seconds ends a forward that is idle', async (t) => {
-  const policy = new FakePolicy(() => ({ ...ALLOW, limits: { rows: null, bytes: null, seconds: 0 } }))
+  const policy = new FakePolicy(() => ({ ...ALLOW, limits: { rows: null, bytes: null, seconds: 1 } }))
   const s = await stage(t, { policy, upstream: hearing([]) })
-  const opening = forward(s.agent, '10.0.0.1', 80)
-  await until(() => s.record.outcomes.length === 1, 'settled')
+  const channel = await forward(s.agent, '10.0.0.1', 80)
+  t.equal((await collect(channel)).length, 0)
   t.match(s.record.outcomes, [{ outcome: { status: 'refused', code: 'obligation.limit' } }])
-  await opening.then(collect, () => null)
   await until(() => s.agentChannels.size === 0 && s.upstreamChannels.size === 0, 'no channel is left')
+  policy.rule = () => ({ ...ALLOW, limits: { rows: null, bytes: null, seconds: 0 } })
+  const none = forward(s.agent, '10.0.0.1', 80).then(collect, () => Buffer.alloc(0))
+  t.equal((await none).length, 0, 'and none at all is over at once')
 })
 
 t.test('a policy that takes a forward back ends it on both sides', async (t) => {
