@@ -160,6 +160,7 @@ t.test('much output comes whole', async (t) => {
     { expect: '$ ' },
     { send: 'seq 1 50000\r' },
     { expect: '50000\r\n' },
+    { expect: '$ ' },
     { send: 'exit\r' },
   ])
   t.ok(output.includes(Array.from({ length: 50_000 }, (_, index) => `${index + 1}\n`).join('')))

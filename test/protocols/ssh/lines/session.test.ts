@@ -15,7 +15,7 @@ interface Typing {
   readonly channel: ClientChannel
   readonly approval: FakeApproval
   readonly ended: ReturnType<typeof begun>['ended']
-  /** What the agent was sent, in which `text` stands; what comes later is waited for. */
+  /** Waits for a text behind the one that was waited for before. */
   sees(text: string): Promise<void>
   seen(): string
 }
@@ -27,6 +27,7 @@ async function typing(t: Test, terminal: boolean): Promise<Typing> {
   const client = await connectAgent(target)
   t.teardown(() => client.end())
   let seen = ''
+  let looked = 0
   const { channel, ended } = begun(
     (done) => (terminal ? client.shell({ term: 'xterm', cols: 100, rows: 30 }, done) : client.shell(false, done)),
     (opened) => {
@@ -39,7 +40,10 @@ async function typing(t: Test, terminal: boolean): Promise<Typing> {
     channel: await channel,
     approval,
     ended,
-    sees: (text) => eventually(() => seen.includes(text)),
+    async sees(text) {
+      await eventually(() => seen.includes(text, looked))
+      looked = seen.indexOf(text, looked) + text.length
+    },
     seen: () => seen,
   }
 }
@@ -100,14 +104,17 @@ t.test('a line that is held says so, runs when it is granted, and is withdrawn b
   await eventually(() => approval.holds.length === 1)
   approval.holds[0]?.settle({ grant: GRANT })
   await sees('held1\r\n')
+  await sees('$ ')
   channel.write('echo held""2\r')
   await eventually(() => approval.holds.length === 2)
   channel.write('\x03')
   await eventually(() => approval.holds[1]?.signal.aborted === true)
   approval.holds[1]?.settle({ refusal: refusal('approval.withdrawn') })
   await sees('[approval.withdrawn]')
+  await sees('$ ')
   channel.write('echo still""here\r')
   await sees('stillhere\r\n')
+  await sees('$ ')
   channel.write('\x04')
   t.equal((await ended).code, 0)
 })
@@ -131,6 +138,7 @@ t.test('a policy that takes back only the line ends the line', async (t) => {
   await sees('begun\r\n')
   target.policy.change((question) => (textOf(question).includes('sleep') ? deny('test.no') : ALLOW))
   await sees('[policy.revoked]')
+  await sees('$ ')
   channel.write('echo still""here\r')
   await sees('stillhere\r\n')
   t.match(decided(target).at(-1), 'permitted')
@@ -172,6 +180,7 @@ t.test('the record has what the agent saw, once, and not what it typed', async (
   channel.write('typed\r')
   await sees('typed\r\ntyped\r\n')
   channel.write('\x04')
+  await sees('$ ')
   channel.setWindow(40, 120, 0, 0)
   channel.write('exit 4\r')
   t.equal((await ended).code, 4)
