@@ -23,8 +23,8 @@ export interface Display {
 }
 
 /** Where clients do not say, as terminals have been for fifty years. */
-export const COLUMNS = 80
-export const ROWS = 24
+const COLUMNS = 80
+const ROWS = 24
 /** Beyond this a number is a mistake, or meant to harm. */
 const LARGEST = 10_000
 

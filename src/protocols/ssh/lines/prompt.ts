@@ -25,6 +25,7 @@ export const HELP: readonly string[] = [
   '  export NAME=VALUE ...    variables; `export` lists them, `unset NAME ...` forgets them',
   'Words of cd and export are literal: nothing in them is expanded. Elsewhere in a longer line, both hold for that line.',
   'Also here: pwd, history, exit [STATUS], help.',
-  'While a command runs, what you type is its input and is shown; ^D ends that input, ^C interrupts.',
+  'While a command runs, what you type is its input and is shown; ^D ends that input, ^C interrupts. For the next line,',
+  'wait for the prompt, or send it together with the line before.',
   'Not kept: functions, aliases, options of the shell, variables that are not exported, background jobs, $?.',
 ]

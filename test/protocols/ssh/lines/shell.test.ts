@@ -1,6 +1,8 @@
 import t from 'tap'
+import fc from 'fast-check'
 import type { Running } from '../../../../src/protocols/ssh/lines/host.ts'
 import { refusal } from '../../../../src/gate/refusal.ts'
+import { ALL, Model, typing } from './model.ts'
 import { directories, settle, Stage, XTERM } from './stage.ts'
 
 const PROMPT = 'deploy@build-host:~$ '
@@ -494,4 +496,38 @@ t.test('without a terminal cd, export and exit are kept as with one', async (t) 
     "cd '/srv' || exit; export a='1'; ls",
   ])
   t.equal(stage.out, '/srv\n')
+})
+
+t.test('what runs is what was entered, line by line and in order, however it came', async (t) => {
+  const acts = ALL.filter((act) => act !== 'up' && act !== 'down' && act !== 'interrupt')
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(typing(acts), { maxLength: 40, size: 'max' }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 30 })),
+      fc.boolean(),
+      async (typed, sizes, slow) => {
+        const model = new Model()
+        for (const [index, typing] of typed.entries()) {
+          if (typing.kind !== 'enter' || typing.bytes !== '\n' || typed[index - 1]?.bytes !== '\r') model.apply(typing)
+        }
+        const stage = new Stage(XTERM, async () => {
+          if (slow) await settle()
+          return { status: 0 }
+        })
+        const bytes = Buffer.from(typed.map((each) => each.bytes).join(''))
+        for (let at = 0; at < bytes.length;) {
+          const size = sizes.next().value ?? 1
+          stage.shell.typed(bytes.subarray(at, at + size))
+          at += size
+        }
+        stage.shell.ended()
+        await stage.served
+        const expected = model.entered.filter((line) => line.trim() !== '')
+        if (JSON.stringify(stage.lines) !== JSON.stringify(expected))
+          throw new Error(JSON.stringify([stage.lines, expected]))
+      },
+    ),
+    { numRuns: 100 },
+  )
+  t.pass()
 })
