@@ -105,6 +105,10 @@ function checkContent({ path, file, kind }: Named, stats: Stats): Problem[] {
     const message = `${file} may be read by every user of the machine`
     found.push(problem('config.open-secret', path, message, `chmod o-rwx ${file}`, 'weakness'))
   }
+  if (kind === 'known-hosts' && (stats.mode & 0o002) !== 0) {
+    const message = `${file} may be written by every user of the machine, who could name another host's key`
+    found.push(problem('config.open-trust', path, message, `chmod o-w ${file}`, 'weakness'))
+  }
   return found
 }
 

@@ -389,3 +389,9 @@ t.test('a private key that everyone on the machine may read is red', async (t) =
     /<red>targets\.build-host\.credential\.privateKeyFile \(line 25\): \S+deploy may be read by every user/,
   )
 })
+
+t.test('a known_hosts file that everyone on the machine may write is red', async (t) => {
+  chmodSync(join(folder, 'known_hosts'), 0o646)
+  t.teardown(() => chmodSync(join(folder, 'known_hosts'), 0o644))
+  t.same(named(found().weaknesses), [`config.open-trust ${ssh}.upstream.knownHostsFile`])
+})
