@@ -49,16 +49,17 @@ export function verifyCertificates(authorities: readonly PublicKey[], identities
   }
 }
 
-/** RSA's certificates go by the name of the signature that is meant; their own name would mean SHA-1. */
+/** RSA's certificates go by the name of the signature that is meant, or by their own (asyncssh). */
 function algorithmFits(algorithm: string, { key }: Certificate): boolean {
-  if (key.type !== 'ssh-rsa') return algorithm === CERTIFICATE_TYPES[key.type]
-  return algorithmsOf('ssh-rsa').some((name) => algorithm === `${name}-cert-v01@openssh.com`)
+  if (algorithm === CERTIFICATE_TYPES[key.type]) return true
+  return algorithmsOf(key.type).some((name) => algorithm === `${name}-cert-v01@openssh.com`)
 }
 
-/** What is signed with must be what the request said. */
+/** What is signed with must be what the request said; where it said RSA only, anything but SHA-1. */
 function signs(algorithm: string, { key }: Certificate, signed: Buffer, signature: Buffer): boolean {
   const named = signature.subarray(4, 4 + (signature.length >= 4 ? signature.readUInt32BE() : 0)).toString('latin1')
-  return algorithm === `${named}-cert-v01@openssh.com` && verifySignature(key, signed, signature)
+  const meant = algorithm === CERTIFICATE_TYPES['ssh-rsa'] || algorithm === `${named}-cert-v01@openssh.com`
+  return meant && verifySignature(key, signed, signature)
 }
 
 function refused({ code, message }: KeyError): Judgement {

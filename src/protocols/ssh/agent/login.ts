@@ -1,20 +1,27 @@
 /** One connection's way to a login: what the agent offers, one attempt after the other, until one proves who it is. */
-import type { AuthContext, ClientInfo, Connection as Client, KeyboardAuthContext } from 'ssh2'
+import type { AuthContext, ClientInfo, Connection as Client } from 'ssh2'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Connection } from '../../../net/connection.ts'
 import { NetError } from '../../../net/errors.ts'
 import { deadline } from '../../../net/timers.ts'
 import type { AcceptedAgent, Proven } from '../legs.ts'
-import { type Attempt, type Authenticator, type Judgement, rejected } from './judgement.ts'
-import { disconnect, DISCONNECT, guardChannels, holdAhead, rekeyAfter, sendBanner } from './ssh2.ts'
-import { askForToken } from './prompts.ts'
+import { attemptOf, isLoginName } from './attempt.ts'
+import { type Authenticator, type Judgement, rejected } from './judgement.ts'
+import {
+  acceptQuestion,
+  announceSignatures,
+  disconnect,
+  DISCONNECT,
+  guardChannels,
+  rekeyAfter,
+  sendBanner,
+} from './ssh2.ts'
+import { holdAhead } from './ssh2/ahead.ts'
 
 /** What a login costs may be more than its attempts: questions whether a key would do, and `none`. */
 const REQUESTS_PER_ATTEMPT = 4
 /** Reasons that are told before the login is over; who offers many wrong keys is not buried in lines. */
 const BANNERS = 3
-/** RFC 4252 sets no bound; no system has longer names. */
-const LONGEST_NAME = 256
 /** From our last word to the end of the socket: an agent that does not close must not keep it. */
 const LINGER = 1_000
 
@@ -34,6 +41,8 @@ export class Login {
   readonly #told = new Set<string>()
   #client: Client | null = null
   #software = ''
+  /** The attempt that is under way; ssh2 hears no answer to one that the agent gave up for another. */
+  #current: AuthContext | null = null
   #requests = 0
   #failures = 0
   #refusal: Refusal | null = null
@@ -89,6 +98,7 @@ export class Login {
       this.#closeSoon()
     })
     if (this.#over) return
+    announceSignatures(client)
     guardChannels(client)
     client.on('authentication', (context) => {
       this.#asked(client, context).catch((error: unknown) => {
@@ -100,6 +110,7 @@ export class Login {
 
   async #asked(client: Client, context: AuthContext): Promise<void> {
     if (this.#over) return
+    this.#current = context
     if (++this.#requests > this.#limits.attempts * REQUESTS_PER_ATTEMPT) return this.#exhausted()
     const { methods } = this.#authenticator
     if (!isLoginName(context.username)) {
@@ -108,7 +119,7 @@ export class Login {
     // Asked by every client first, to learn what there is: it costs no attempt.
     if (context.method === 'none' && methods.length > 0) return context.reject([...methods])
     // A key is judged in the turn in which it came; a token may have to be asked and waited for.
-    const read = this.#attemptOf(context)
+    const read = attemptOf(context, methods)
     const attempt = read instanceof Promise ? await read : read
     if (attempt === 'withdrawn') return
     if (attempt === null) {
@@ -122,34 +133,12 @@ export class Login {
     return { address: this.#connection.peer.address, local: this.#connection.local }
   }
 
-  /** Null: nothing that is taken here. */
-  #attemptOf(context: AuthContext): Attempt | null | Promise<Attempt | 'withdrawn'> {
-    const user = context.username
-    const { methods } = this.#authenticator
-    // Nothing is asked for where nothing has to be proven.
-    if (methods.length === 0 && context.method !== 'publickey') return { method: 'none', user }
-    switch (context.method) {
-      case 'password':
-        // A request to change the password has another form.
-        return typeof context.password === 'string' ? { method: 'password', user, password: context.password } : null
-      case 'keyboard-interactive':
-        return methods.includes('keyboard-interactive') ? asked(context, user) : null
-      case 'publickey': {
-        const { key, hashAlgo: hash, blob, signature } = context
-        const proof = blob === undefined || signature === undefined ? null : { signed: blob, signature }
-        return { method: 'publickey', user, key: { algorithm: key.algo, hash, blob: key.data, proof } }
-      }
-      default:
-        return null
-    }
-  }
-
   #conclude(client: Client, context: AuthContext, judgement: Judgement): void {
-    if (this.#over) return
+    if (this.#over || this.#current !== context) return
     if (judgement.kind === 'rejected') return this.#reject(client, context, judgement.refusal)
     // Only the request that is signed says who asks: ssh2 answers the question before it, and goes on.
     const asks = context.method === 'publickey' && context.signature === undefined
-    if (asks) return context.accept()
+    if (asks) return acceptQuestion(context)
     if (judgement.kind === 'acceptable') {
       return this.#reject(client, context, rejected('identity.invalid', 'the login was not signed').refusal)
     }
@@ -208,16 +197,6 @@ export class Login {
     this.#callOff()
     this.#settle(accepted)
   }
-}
-
-async function asked(context: KeyboardAuthContext, user: string): Promise<Attempt | 'withdrawn'> {
-  const password = await askForToken(context)
-  return password === null ? 'withdrawn' : { method: 'password', user, password }
-}
-
-/** ssh2 decodes names as UTF-8, and puts U+FFFD where they are none: two names could become one. */
-function isLoginName(name: string): boolean {
-  return name !== '' && name.length <= LONGEST_NAME && !/[\p{Cc}\uFFFD]/u.test(name)
 }
 
 function told({ message, code }: Refusal): string {

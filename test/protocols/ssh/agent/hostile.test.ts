@@ -1,12 +1,13 @@
 /** Agents that do not mean well, or whose network does not. */
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import ssh2, { type AnyAuthMethod, type Connection as Client, type ParsedKey } from 'ssh2'
 import t, { type Test } from 'tap'
 import { ssh } from '../../../support/ssh-clients.ts'
@@ -65,14 +66,31 @@ t.test('whoever knows a public key and not its private half does not get in', as
   }
 })
 
+/** A client that never heard of RFC 8308, and so signs as RSA always has. */
+async function signedWithSha1(port: number, key: string) {
+  const raw = await rawClient(port, { username: 'deploy', privateKey: readFileSync(key) })
+  raw.protocol._handlers['EXT_INFO'] = () => {}
+  const error = !(await raw.ready)
+  return { error, told: raw.banners.join('') }
+}
+
 t.test('RSA with SHA-1 proves nothing', async (t) => {
   const key = await makeSshKey(file('sha1'), { type: 'rsa', bits: 2048 })
   const gate = await gateFor(t, { authenticate: 'key', users: { deploy: { keys: [key.line] } } })
   const client = gate.client('deploy', { PubkeyAcceptedAlgorithms: 'ssh-rsa', LogLevel: 'INFO' }, key.file)
   const { code, stderr } = await ssh(client, ['there', 'hello'])
   t.equal(code, 255)
-  t.match(stderr, 'sidegate: the key signs with SHA-1, which is not taken [identity.invalid]')
-  t.match(stderr, 'sidegate: sign with rsa-sha2-256')
+  t.match(stderr, 'Permission denied (publickey)', 'OpenSSH does not even try')
+  const { error, told } = await signedWithSha1(gate.port, key.file)
+  t.equal(error, true)
+  t.match(
+    told,
+    'sidegate: the key signs with SHA-1, which is not taken [identity.invalid]\r\nsidegate: sign with rsa-sha2-256',
+  )
+  for (const algorithm of ['rsa-sha2-512', 'rsa-sha2-256']) {
+    const strong = gate.client('deploy', { PubkeyAcceptedAlgorithms: algorithm }, key.file)
+    t.equal((await ssh(strong, ['there', 'hello'])).code, 0, algorithm)
+  }
   const authority = await makeSshKey(file('sha1-ca'), { type: 'rsa', bits: 2048 })
   const certificate = await signSshKey(authority.file, key, { principals: ['deploy'] })
   const certified = await gateFor(t, { authenticate: 'certificate', authorities: [authority.line] })
@@ -132,6 +150,28 @@ t.test('a client that sends its password without being asked is let in where not
     t.match(outcome, { kind: 'session', leg: { proven: { method: 'none' } } })
     raw.client.end()
   }
+})
+
+t.test('an attempt that was given up for another lets nobody in, though its token was right', async (t) => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  writeFileSync(file('jwks'), JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256' }] }))
+  const demands = { issuer: 'https://issuer.example', audience: 'ssh', keys: { file: file('jwks') } }
+  const gate = await gateFor(t, { authenticate: 'jwt', ...demands, algorithms: ['ES256'] })
+  const claims = new SignJWT({}).setProtectedHeader({ alg: 'ES256' }).setIssuer(demands.issuer).setAudience('ssh')
+  const token = await claims.setSubject('agent-7').setExpirationTime('5m').sign(privateKey)
+  const both: AnyAuthMethod = {
+    type: 'keyboard-interactive',
+    username: 'deploy',
+    prompt: (_1, _2, _3, _4, answer) => {
+      raw.socket.cork()
+      answer([token])
+      raw.protocol.authPassword('deploy', 'no token')
+      raw.socket.uncork()
+    },
+  }
+  const raw = await rawClient(gate.port, { username: 'deploy', authHandler: [both] })
+  t.equal(await raw.ready, false)
+  t.match(await gate.next(), { kind: 'refused', refusal: { code: 'identity.invalid' } })
 })
 
 /** What a peer sees until its connection ends. */

@@ -19,6 +19,7 @@ export interface RawClient {
 
 export interface RawProtocol {
   session(channel: number, window: number, packet: number): void
+  authPassword(user: string, password: string): void
   exec(channel: number, command: string, wantReply: boolean): void
   channelData(channel: number, data: Buffer): void
   readonly _handlers: Record<string, (self: unknown, ...args: never[]) => void>

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import t from 'tap'
-import { checkSsh2 } from '../../../../src/protocols/ssh/agent/ssh2.ts'
+import { checkSsh2 } from '../../../../src/protocols/ssh/agent/ssh2/inside.ts'
 
 const load = createRequire(import.meta.url)
 
@@ -23,7 +23,7 @@ t.test('the inside of ssh2 is as it was when it was read', async (t) => {
     const found = createHash('sha256')
       .update(readFileSync(load.resolve(file)))
       .digest('hex')
-    t.equal(found, hash, `${file} is another: read it again, and what src/protocols/ssh/agent/ssh2.ts makes of it`)
+    t.equal(found, hash, `${file} is another: read it again, and what src/protocols/ssh/agent/ssh2 makes of it`)
   }
 })
 
