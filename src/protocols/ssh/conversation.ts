@@ -6,6 +6,7 @@ import { type Refusal, refusal } from '../../gate/refusal.ts'
 import type { Session } from '../../gate/session.ts'
 import { deadline } from '../../net/timers.ts'
 import { type ChannelOpen, Channels } from './channels/channels.ts'
+import { ChannelViolation } from './channels/messages.ts'
 import { failureRefusal } from './channels/failure.ts'
 import type { Setting, Upstream } from './channels/program.ts'
 import { SessionChannel } from './channels/session-channel.ts'
@@ -84,13 +85,15 @@ export class Conversation {
   /** From now on the agent's channels are served, and the host is dialled. */
   begin(): void {
     const { client } = this.#leg
-    const { config, log, signal } = this.#around
-    client.on('error', (error: Error) => log.debug({ reason: error.message }, "the agent's connection failed"))
+    const { config, signal } = this.#around
+    client.on('error', (error: Error) => this.#wentWrong("the agent's connection failed", error))
     client.once('end', () => this.#finish('agent left'))
-    client.once('close', () => {
+    const gone = (): void => {
       this.#finish('agent left')
       this.#gone.resolve()
-    })
+    }
+    if (this.#agent.closed) return gone()
+    client.once('close', gone)
     this.#timers.push(
       deadline(config.limits.duration, () =>
         this.end(refusal('session.limit', 'the session lasted for too long'), 'duration'),
@@ -149,8 +152,8 @@ export class Conversation {
     const { config, connect, log } = this.#around
     const leg = await connect(this.#leaving.signal)
     const { client, software, host } = leg
-    client.on('error', (error: Error) => log.debug({ reason: error.message }, "the target's connection failed"))
-    client.once('close', () => this.#upstreamLost())
+    client.on('error', (error: Error) => this.#wentWrong("the target's connection failed", error))
+    for (const event of ['end', 'close']) client.once(event as 'end', () => this.#upstreamLost())
     const channels = new Channels(client, {
       window: config.limits.inFlight,
       // Nothing is opened from there but what was forwarded, which is asked for.
@@ -176,7 +179,18 @@ export class Conversation {
     this.#finish('protocol.violation')
   }
 
+  /** ssh2 says of what went wrong on the wire where it did; what it does not is a defect of Sidegate. */
+  #wentWrong(what: string, error: Error): void {
+    const { log } = this.#around
+    if ('level' in error || 'code' in error) log.debug({ reason: error.message }, what)
+    else log.error({ err: error }, what)
+  }
+
   #failed(error: unknown): void {
+    if (error instanceof ChannelViolation) {
+      this.#agent.disconnect('violation')
+      return this.#violated(error)
+    }
     this.#around.log.error({ err: error }, 'a channel failed, and ends the connection')
     this.end(failureRefusal(error), 'failed')
   }
@@ -203,14 +217,17 @@ export class Conversation {
     this.#forwarding.close(null)
     this.#leaveUpstream()
     this.#resolve(this.#ending ?? reason)
-    const socket = this.#leg.client
-    socket.end()
+    this.#agent.disconnect('application')
+    const cut = setTimeout(() => this.#agent.destroy(), LINGER_MS)
+    void this.closed.then(() => clearTimeout(cut))
   }
 
   #leaveUpstream(): void {
-    const upstream = this.#upstream
-    if (upstream === null) return
-    upstream.channels.disconnect('application')
-    upstream.channels.lost()
+    if (this.#upstream === null) return
+    const { leg, channels } = this.#upstream
+    channels.disconnect('application')
+    channels.lost()
+    const cut = setTimeout(() => channels.destroy(), LINGER_MS).unref()
+    leg.client.once('close', () => clearTimeout(cut))
   }
 }

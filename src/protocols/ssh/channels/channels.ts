@@ -87,6 +87,15 @@ export class Channels {
     this.#transport.disconnect(because)
   }
 
+  destroy(): void {
+    this.#transport.destroy()
+  }
+
+  /** The connection is gone, and nothing more is heard of it. */
+  get closed(): boolean {
+    return this.#transport.closed
+  }
+
   /** The leg is gone: so are its channels. */
   lost(): void {
     this.#lost = true

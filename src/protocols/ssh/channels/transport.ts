@@ -78,6 +78,10 @@ export interface Transport {
   readonly noMoreSessions: boolean
   /** Ends the connection; the peer is told why. */
   disconnect(because: keyof typeof DISCONNECT): void
+  /** Cuts it. */
+  destroy(): void
+  /** It is gone, and nothing more is heard of it. */
+  readonly closed: boolean
 }
 
 /** Takes over the messages of channels on one leg. */
@@ -108,9 +112,14 @@ export function attach(client: Client | ServerConnection, events: Events): Trans
       return leg.noMoreSessions === true
     },
     disconnect(because) {
-      if (dead() || !socket.writable) return
+      // Of a peer that sends no more, ssh2 has torn the protocol down, and still holds the socket.
+      if (dead()) return void socket.end()
       protocol.disconnect(DISCONNECT[because])
       socket.end()
+    },
+    destroy: () => void socket.destroy(),
+    get closed() {
+      return socket.closed
     },
   }
   listeners.set(protocol, (payload) => {

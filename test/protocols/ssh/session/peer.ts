@@ -31,18 +31,20 @@ export class Peer {
   constructor(options: PeerOptions) {
     this.room = options.window
     this.sendable = options.ours
-    const peer = this
+    const congested = () => this.congested
     const transport: Transport = {
       send: (message) => this.#message(message),
       data: (_, bytes) => this.#data('data', bytes, options.packet),
       extendedData: (_, __, bytes) => this.#data('error', bytes, options.packet),
       get congested() {
-        return peer.congested
+        return congested()
       },
       reserve: () => 0,
       release() {},
       noMoreSessions: false,
       disconnect() {},
+      destroy() {},
+      closed: false,
     }
     const silent = { data() {}, eof() {}, request() {}, writable() {}, closed() {} }
     const opening = { local: 0, remote: 7, window: options.window, packet: options.packet }

@@ -129,7 +129,7 @@ t.test('whatever both sides do, and however slowly they read, all of it arrives,
               peer.flows()
               break
             case 'eof':
-              ended[by as 'agent' | 'host'] = true
+              ended[by] = true
               peer.eof()
               break
             case 'exit':

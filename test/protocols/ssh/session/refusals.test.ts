@@ -5,6 +5,7 @@ import { ALLOW, approve, deny, FakeApproval } from '../../../support/fakes.ts'
 import { sharedSshd, startSshd } from '../../../support/sshd.ts'
 import { begun, connectAgent, eventually, exec, type RunningSshTarget, startSshTarget } from '../target.ts'
 
+t.setTimeout(120_000)
 const server = await sharedSshd()
 const GRANT = { by: ['ann'], at: '2026-01-01T00:00:00Z', codes: ['prod.change'] }
 
