@@ -17,6 +17,7 @@ BUNDLES := $(patsubst bundles/%/,dist/bundles/%.tar.gz,$(wildcard bundles/*/))
 CODE := src test $(wildcard tools/*.ts)
 POLICY := rego $(wildcard bundles)
 COVERAGE := 95
+KUBE_VERSION := $(foreach package,k8s.io/component-base/version k8s.io/client-go/pkg/version,-X $(package).gitVersion=vVERSION -X $(package).gitMajor=MAJOR -X $(package).gitMinor=MINOR -X $(package).gitTreeState=clean)
 # JSON that describes the Rego is no data of it.
 REGO_DATA := --ignore schemas --ignore capabilities.json
 TESTS := $(sort $(shell find test -name '*.test.ts' 2>/dev/null))
@@ -42,10 +43,25 @@ tools/node/node_modules/.package-lock.json: tools/node/package-lock.json
 ## tools: opa and regal, at the versions in tools/*/go.mod
 tools: .bin/opa .bin/regal
 .bin/opa: tools/opa/go.mod tools/opa/go.sum
-	tools/go-tool opa github.com/open-policy-agent/opa
+	tools/go-tool opa opa github.com/open-policy-agent/opa version
 	touch -h $@
 .bin/regal: tools/regal/go.mod tools/regal/go.sum
-	tools/go-tool regal github.com/open-policy-agent/regal '-X github.com/open-policy-agent/regal/pkg/version.Version=VERSION'
+	tools/go-tool regal regal github.com/open-policy-agent/regal version '-X github.com/open-policy-agent/regal/pkg/version.Version=VERSION'
+	touch -h $@
+
+## kubernetes: kube-apiserver, etcd, kubectl and helm, for the tests and the demo
+kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm
+.bin/kube-apiserver: tools/kubernetes/go.mod tools/kubernetes/go.sum
+	tools/go-tool kube-apiserver kubernetes k8s.io/kubernetes/cmd/kube-apiserver --version '$(KUBE_VERSION)'
+	touch -h $@
+.bin/kubectl: tools/kubernetes/go.mod tools/kubernetes/go.sum
+	tools/go-tool kubectl kubernetes k8s.io/kubernetes/cmd/kubectl 'version --client' '$(KUBE_VERSION)'
+	touch -h $@
+.bin/etcd: tools/etcd/go.mod tools/etcd/go.sum
+	tools/go-tool etcd etcd go.etcd.io/etcd/server/v3 --version
+	touch -h $@
+.bin/helm: tools/helm/go.mod tools/helm/go.sum
+	tools/go-tool helm helm helm.sh/helm/v4/cmd/helm version '-X helm.sh/helm/v4/internal/version.version=vVERSION'
 	touch -h $@
 
 ## build: compile src into dist
@@ -87,7 +103,7 @@ tools/postgres/node_modules/.package-lock.json: tools/postgres/package-lock.json
 	touch $@
 
 ## test: everything, with real servers; on a bare Debian, as root, it installs what is missing
-test: check build bundles services postgres-all
+test: check build bundles services postgres-all kubernetes
 	mkdir -p .cache
 	$(TEST) --test-reporter=spec --test-reporter-destination=stdout \
 	  --test-reporter=tap --test-reporter-destination=.cache/test.tap $(TESTS)
@@ -116,5 +132,5 @@ demo: build bundles
 clean:
 	rm -rf dist .cache
 
-.PHONY: help deps tools build bundles check check-ts check-rego postgres-all test test-quick test-slow services bench demo clean
+.PHONY: help deps tools kubernetes build bundles check check-ts check-rego postgres-all test test-quick test-slow services bench demo clean
 .DELETE_ON_ERROR:
