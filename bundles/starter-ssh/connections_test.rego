@@ -17,6 +17,19 @@ test_what_no_agent_opens_is_refused_with_its_own_code if {
 	}
 }
 
+test_a_shell_is_opened_where_each_of_its_lines_is_judged if {
+	lines := samples.ssh({"kind": "shell", "mode": "line-gated"})
+	_codes(connections.allow) == {"shell.lines"} with input as lines
+	connections.deny == set() with input as lines
+	every detail in [
+		{"kind": "shell", "mode": "recorded"}, {"kind": "shell"}, {"kind": "tun", "mode": "line-gated"},
+		{"mode": "line-gated", "commands": [object.union(samples.command(["bash"]), {"hides": "input"})]},
+	] {
+		_codes(connections.deny) & {"shell.open"} != set() with input as samples.ssh(detail)
+		connections.allow == set() with input as samples.ssh(detail)
+	}
+}
+
 test_an_interpreter_that_reads_is_a_shell if {
 	reading := samples.ssh({"commands": [object.union(samples.command(["bash"]), {"hides": "input"})]})
 	_codes(connections.deny) == {"shell.open"} with input as reading

@@ -177,6 +177,22 @@ t.test('without a terminal each line of a script is judged, and the status is th
   t.equal(exiting.stdout.toString(), 'a\n')
 })
 
+t.test('under the starter policy agents look around where files may be read, and nowhere else', async (t) => {
+  const starter = await startGated(t, { policy: 'starter-ssh', target: { shell: 'line-gated' } })
+  const [, agent] = starter.clients()
+  const input = 'cd /var/log\npwd\nls -d .\ncat ../../etc/passwd\ncd /etc\nls -d /etc\nls *\nexport PATH=/tmp\ncat\n'
+  const { stdout, stderr } = await ssh(agent, ['-T', 'there'], { input })
+  t.equal(stdout.toString(), '/var/log\n.\n')
+  const codes = [...stderr.matchAll(/\[(?<code>[a-z.]+)\]/g)].map(({ groups }) => groups?.['code'])
+  t.strictSame(codes, [
+    'commands.unlisted',
+    'commands.unlisted',
+    'commands.unlisted',
+    'commands.expanded',
+    'commands.expanded',
+  ])
+})
+
 t.test('a client that leaves while a line runs leaves nothing behind', async (t) => {
   await onTerminal(
     client,
