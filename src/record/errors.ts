@@ -28,3 +28,17 @@ export function errnoOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return typeof code === 'string' ? code : 'UNKNOWN'
 }
+
+/** What goes wrong while a directory is opened to write, with a code. */
+export function guarded<T>(directory: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof RecordError) throw error
+    throw new RecordError('record.unavailable', `${directory} (${errnoOf(error)})`, error)
+  }
+}
+
+export function closedError(): RecordError {
+  return new RecordError('record.unavailable', 'it is closed')
+}

@@ -5,17 +5,20 @@
  * as one block, and then everybody who waits is called back in order. Where `durability` is `synced`, an `fdatasync` that
  * covers the write comes between; those that wait for the disk share the next one.
  */
-import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import type { DecisionEvent, FrameEvent, OutcomeEvent, Position, RecordPort } from '../gate/ports.ts'
 import type { Session } from '../gate/session.ts'
-import { BLOCK_HEADER, genesis, INSTANCE_LENGTH } from './block.ts'
+import { BLOCK_HEADER, genesis } from './block.ts'
+import { Disk } from './disk.ts'
 import { Encoding, RECORD_MAX } from './encoding.ts'
-import { errnoOf, RecordError } from './errors.ts'
+import { closedError, errnoOf, guarded, RecordError } from './errors.ts'
 import { FRAME_BYTES, FrameWriter } from './frames.ts'
+import { nameInstance } from './instance.ts'
 import { Lock } from './lock.ts'
+import { Losses } from './losses.ts'
 import { type Recovered, recover } from './recovery.ts'
-import { type Mark, SLAB_SIZE, Store } from './store.ts'
+import { SLAB_SIZE, Store } from './store.ts'
+import { Waiters } from './waiters.ts'
 
 /** Commands that run when whoever waits is alone: its own. */
 const ALONE = 1
@@ -62,45 +65,35 @@ export interface JournalStatus {
   readonly lost: number
 }
 
-interface Waiter {
-  readonly position: Position
-  readonly done: (error: Error | null) => void
-  error: Error | null
-}
-
 export class Journal implements RecordPort {
   readonly #options: JournalOptions
   readonly #lock: Lock
   readonly #store: Store
+  readonly #disk: Disk
   readonly #encoding: Encoding
   readonly #frames = new FrameWriter()
+  readonly #waiters = new Waiters()
+  /** What the next block begins with a gap record for. */
+  readonly #losses = new Losses()
   readonly #reserve: number
   readonly #housekeeping: NodeJS.Timeout
   readonly #turn = (): void => this.#endTurn()
   readonly #tick = (): void => this.#endTick()
+  readonly #again = (): void => this.#schedule()
 
   #next: Position
-  #written: Position
-  #durable: Position
   #shipped: Position = 0
   /** What was appended and not written ends here in the slab; the first of it has position {@link Journal.#next} − count. */
   #end = BLOCK_HEADER
   #count = 0
-  #waiters: Waiter[] = []
   #scheduled = false
   /** Permitted, and without an outcome yet. Only a hint of how many others will soon have something to write. */
   #running = 0
   #ticking = false
-  #syncing = false
-  #synced: Mark
   #failure: RecordError | null = null
   /** Closed, or about to be, or another process has the directory. */
   #closing = false
   #full = false
-  /** Positions that were given out and could not be stored, and events that got none; the next block begins with a gap record. */
-  #gap: { first: Position; last: Position; lost: number; error: string } | null = null
-  #writes = 0
-  #lost = 0
   #listeners = new Set<() => void>()
 
   private constructor(options: JournalOptions, lock: Lock, recovered: Recovered | null) {
@@ -115,8 +108,8 @@ export class Journal implements RecordPort {
     this.#encoding = new Encoding({ instance, sidegate: options.sidegate })
     this.#reserve = Math.min(RESERVE, Math.floor(maxSize / 16))
     this.#next = recovered?.next ?? 1
-    this.#written = this.#durable = this.#next - 1
-    this.#synced = this.#store.mark()
+    const events = { failed: (cause: unknown) => this.#fail(cause), synced: () => this.#callBack() }
+    this.#disk = new Disk(this.#store, durability === 'synced', this.#next - 1, events)
     this.#housekeeping = setInterval(() => this.#housekeep(), PROBE_MS).unref()
   }
 
@@ -151,7 +144,7 @@ export class Journal implements RecordPort {
   }
 
   get durable(): Position {
-    return this.#durable
+    return this.#disk.durable
   }
 
   sessionStart(session: Session): Position {
@@ -191,7 +184,7 @@ export class Journal implements RecordPort {
 
   whenDurable(done: (error: Error | null) => void): void {
     const position = this.#next - 1
-    this.#waiters.push({ position, done, error: position > this.#durable ? this.#failure : null })
+    this.#waiters.add(position, done, position > this.#disk.durable ? this.#failure : null)
     // A turn of the event loop costs more than the write that it could share, unless others have something to write too.
     if (this.#running <= ALONE && !this.#scheduled) this.#endTurn()
     else this.#schedule()
@@ -218,13 +211,13 @@ export class Journal implements RecordPort {
       code,
       error: this.#failure === null ? '' : errnoOf(this.#failure.cause),
       position: this.#next - 1,
-      durable: this.#durable,
+      durable: this.durable,
       shipped: this.#shipped,
       bytes: this.#store.size,
       maxSize: this.#options.maxSize,
       segments: this.#store.segments,
-      writes: this.#writes,
-      lost: this.#lost,
+      writes: this.#disk.writes,
+      lost: this.#losses.total,
     }
   }
 
@@ -235,12 +228,9 @@ export class Journal implements RecordPort {
     if (this.#failure === null) this.#note('instance-stop', { instance: this.instance })
     this.#closing = true
     this.#flush()
-    while (this.#syncing || (this.#failure === null && this.#written > this.#durable)) {
-      this.#startSync()
-      await new Promise((resolve) => setImmediate(resolve))
-    }
+    await this.#disk.settled()
     clearInterval(this.#housekeeping)
-    this.#failure ??= closed()
+    this.#failure ??= closedError()
     this.#callBack()
     this.#store.close()
     this.#lock.release()
@@ -251,7 +241,7 @@ export class Journal implements RecordPort {
     this.#note('instance-start', { instance: this.instance, sidegate, pid: process.pid, durability })
     for (const torn of recovered?.torn ?? []) this.#note('cut', { ...torn })
     this.#flush()
-    if (durability === 'synced' && this.#failure === null) this.#syncNow()
+    if (durability === 'synced' && this.#failure === null) this.#disk.syncNow()
     if (this.#failure === null) return
     clearInterval(this.#housekeeping)
     this.#store.close()
@@ -261,7 +251,7 @@ export class Journal implements RecordPort {
   /** Makes sure that a record can be appended, and leaves `reserve` bytes free. Throws what refuses the command. */
   #admit(reserve: number): void {
     if (this.#admits(reserve)) return
-    if (this.#closing) throw closed()
+    if (this.#closing) throw closedError()
     throw this.#failure ?? new RecordError('record.spool-full', `${this.directory} holds ${this.#store.size} bytes`)
   }
 
@@ -271,7 +261,7 @@ export class Journal implements RecordPort {
     const room = this.#store.size + this.#end + reserve <= this.#options.maxSize || this.#makeRoom(reserve)
     // Full is what refuses commands; outcomes may still go into the reserve.
     if (reserve > 0 && this.#full === room) this.#tell(() => (this.#full = !room))
-    if (room && this.#gap !== null) this.#noteGap()
+    if (room && this.#losses.any) this.#noteGap()
     return room
   }
 
@@ -315,21 +305,15 @@ export class Journal implements RecordPort {
   }
 
   #lose(): Position {
-    this.#lost++
-    this.#gap ??= {
-      first: 0,
-      last: 0,
-      lost: 0,
-      error: this.#failure === null ? 'spool-full' : errnoOf(this.#failure.cause),
-    }
-    this.#gap.lost++
+    this.#losses.one(this.#failure === null ? 'spool-full' : errnoOf(this.#failure.cause))
     return 0
   }
 
   #noteGap(): void {
-    const gap = this.#gap
-    this.#gap = null
-    if (gap !== null) this.#note('gap', { ...gap })
+    const loss = this.#losses.get('')
+    // First: the note itself comes this way too.
+    this.#losses.told()
+    this.#note('gap', { ...loss })
   }
 
   #schedule(): void {
@@ -352,97 +336,38 @@ export class Journal implements RecordPort {
 
   #flush(): void {
     if (this.#count === 0 || this.#failure !== null) return
-    const first = this.#next - this.#count
     try {
-      this.#store.write(this.#end, first, this.#count)
+      this.#disk.commit(this.#end, this.#next - 1, this.#count)
       this.#end = BLOCK_HEADER
       this.#count = 0
-      this.#writes++
-      this.#written = this.#next - 1
-      if (this.#options.durability === 'written') this.#durable = this.#written
-      else this.#startSync()
-      if (this.#store.full && !this.#syncing) this.#rotate()
     } catch (error) {
       this.#fail(error)
     }
   }
 
-  /** What is appended and not yet written goes into the next segment. */
-  #rotate(): void {
-    if (this.#options.durability === 'synced') this.#syncNow()
-    this.#store.rotate(this.#next - this.#count)
-    this.#synced = this.#store.mark()
-  }
-
-  #syncNow(): void {
-    this.#store.syncNow()
-    this.#durable = this.#written
-    this.#synced = this.#store.mark()
-  }
-
-  #startSync(): void {
-    if (this.#syncing || this.#failure !== null) return
-    this.#syncing = true
-    const upTo = this.#written
-    const mark = this.#store.mark()
-    this.#store.sync((error) => {
-      this.#syncing = false
-      if (error !== null) this.#fail(error)
-      else if (this.#failure === null) {
-        this.#durable = upTo
-        this.#synced = mark
-        if (this.#written > upTo) this.#startSync()
-        else if (this.#store.full) this.#guard(() => this.#rotate())
-      }
-      this.#callBack()
-    })
-  }
-
-  #guard(act: () => void): void {
-    try {
-      act()
-    } catch (error) {
-      this.#fail(error)
-    }
-  }
-
-  /** Nothing after {@link Journal.#durable} is on record any more: everybody who waits for it is told, and commands are refused. */
+  /** Nothing after {@link Journal.durable} is on record any more: everybody who waits for it is told, and commands are refused. */
   #fail(cause: unknown): void {
     if (this.#failure !== null) return
     const failure = new RecordError('record.unavailable', `${this.directory} (${errnoOf(cause)})`, cause)
     const last = this.#next - 1
-    if (last > this.#durable) {
-      const first = this.#durable + 1
-      this.#lost += last - this.#durable
-      this.#gap = { first, last, lost: this.#gap?.lost ?? 0, error: errnoOf(cause) }
-    }
-    // After a failed sync the kernel has dropped what it could not write, so all since the last good one is undone.
-    if (this.#options.durability === 'synced') this.#store.rollBack(this.#synced)
+    if (last > this.durable) this.#losses.positions(this.durable + 1, last, errnoOf(cause))
+    this.#disk.fail()
     this.#end = BLOCK_HEADER
     this.#count = 0
-    for (const waiter of this.#waiters) if (waiter.position > this.#durable) waiter.error = failure
+    this.#waiters.fail(this.durable, failure)
     this.#tell(() => (this.#failure = failure))
     this.#schedule()
   }
 
   /** The first write after a failure is the gap record, and shows whether writing works again. */
   #probe(): void {
-    if (this.#closing || this.#failure === null || this.#syncing) return
-    const failure = this.#failure
+    if (this.#closing || this.#failure === null || this.#disk.syncing) return
     const seq = this.#next
-    const gap = this.#gap ?? { first: 0, last: 0, lost: 0, error: errnoOf(failure.cause) }
-    try {
-      this.#store.repair()
-      this.#store.write(this.#encoding.note(this.#store.slab, BLOCK_HEADER, seq, 'gap', { ...gap }), seq, 1)
-      if (this.#options.durability === 'synced') this.#store.syncNow()
-    } catch {
-      if (this.#options.durability === 'synced') this.#store.rollBack(this.#synced)
-      return
-    }
+    const loss = this.#losses.get(errnoOf(this.#failure.cause))
+    const end = this.#encoding.note(this.#store.slab, BLOCK_HEADER, seq, 'gap', { ...loss })
+    if (!this.#disk.retry(end, seq)) return
     this.#next = seq + 1
-    this.#written = this.#durable = seq
-    this.#synced = this.#store.mark()
-    this.#gap = null
+    this.#losses.told()
     this.#tell(() => (this.#failure = null))
   }
 
@@ -457,40 +382,11 @@ export class Journal implements RecordPort {
   }
 
   #callBack(): void {
-    try {
-      for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
-        if (waiter.position > this.#durable && waiter.error === null) return
-        this.#waiters.shift()
-        waiter.done(waiter.position > this.#durable || waiter.error !== null ? waiter.error : null)
-      }
-    } finally {
-      // Only a callback that threw leaves one behind that could have been called.
-      const next = this.#waiters[0]
-      if (next !== undefined && (next.position <= this.#durable || next.error !== null)) this.#schedule()
-    }
+    this.#waiters.callBack(this, this.#again)
   }
 
   #tell(change: () => void): void {
     change()
     for (const listener of this.#listeners) listener()
   }
-}
-
-function guarded<T>(directory: string, act: () => T): T {
-  try {
-    return act()
-  } catch (error) {
-    if (error instanceof RecordError) throw error
-    throw new RecordError('record.unavailable', `${directory} (${errnoOf(error)})`, error)
-  }
-}
-
-function closed(): RecordError {
-  return new RecordError('record.unavailable', 'it is closed')
-}
-
-/** Unique without asking anybody: a pod that lost its directory is another instance. */
-function nameInstance(name: string): string {
-  const safe = name.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, INSTANCE_LENGTH - 9)
-  return `${safe === '' ? 'sidegate' : safe}-${randomBytes(4).toString('hex')}`
 }
