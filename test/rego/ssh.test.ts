@@ -213,9 +213,12 @@ t.test('the starter policies stand in one folder, and each decides as it does al
   const seen = new Set<unknown>()
   for (const input of [...sampled, ...written]) {
     const { protocol } = input['command'] as { protocol: string }
+    const decided = together(input)
     const expected = alone.get(protocol)?.(input)
-    seen.add(`${protocol} ${String(expected?.effect)}`)
-    if (!isDeepStrictEqual(together(input), expected)) t.fail(JSON.stringify(input))
+    seen.add(`${protocol} ${String(decided.effect)}`)
+    // None of them speaks for a protocol that has no starter policy here.
+    const agrees = expected === undefined ? decided.effect === 'deny' : isDeepStrictEqual(decided, expected)
+    if (!agrees) t.fail(JSON.stringify(input))
   }
   t.ok(seen.has('ssh allow') && seen.has('ssh deny') && seen.has('postgres deny'))
 })
