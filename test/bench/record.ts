@@ -94,6 +94,17 @@ const turn = (commands: number) => async () => {
   await new Promise<void>((resolve) => journal.whenDurable(() => resolve()))
   for (let index = 0; index < commands; index++) journal.outcome(outcome)
 }
+/** One turn with this much of a program's output in it, as a socket gives it: in chunks of 32 KiB, or key by key. */
+const printed = Buffer.alloc(32 * 1024, 'what a program prints, ')
+const frames = (count: number, bytes: number) => async () => {
+  const data = printed.subarray(0, bytes)
+  for (let index = 0; index < count; index++) {
+    journal.frame({ session, sequence: 7, kind: 'output', data, at: Date.now() })
+  }
+  await new Promise<void>((resolve) => journal.whenDurable(() => resolve()))
+}
+bench('turn of 1 MiB of output', frames(32, 32 * 1024))
+bench('turn of 64 echoed keys', frames(64, 1))
 bench('empty turn (setImmediate alone)', () => new Promise((resolve) => setImmediate(resolve)))
 bench('turn of 1 command', turn(1))
 bench('turn of 8 commands', turn(8))
