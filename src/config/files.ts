@@ -28,6 +28,10 @@ export const FILE_KEYS: readonly (readonly [key: string, kind: Kind])[] = [
   ['targets.*.upstream.knownHostsFile', 'known-hosts'],
   ['targets.*.agent.hostKeyFile', 'ssh-key'],
   ['targets.*.agent.knownHosts', 'written'],
+  ['targets.*.agent.caFile', 'written'],
+  ['targets.*.credential.tokenFile', 'secret'],
+  ['targets.*.credential.certFile', 'certificate'],
+  ['targets.*.credential.keyFile', 'private-key'],
   ...loginKeys('targets.*.credential'),
   ...loginKeys('targets.*.credential.users.*'),
 ]

@@ -17,6 +17,10 @@ const WAYS: ReadonlyMap<string, string> = new Map([
   ],
   ['targets.postgres.databases', 'give a list of names, or the word any'],
   ['targets.*.agent.keys', 'give `file` or `url`'],
+  [
+    'targets.kubernetes.credential',
+    'give `tokenFile`, or `tokenFile` and `serviceAccount`, or `certFile` and `keyFile`',
+  ],
   ['targets.ssh.credential', `give \`user\` and ${SSH_PROOFS}, or \`users\` with one login for each user name`],
   ['targets.ssh.credential.certificate', 'give `authorityFile`, the key that the host trusts, or `command`'],
   ['targets.ssh.credential.users.*.certificate', 'give `authorityFile`, the key that the host trusts, or `command`'],

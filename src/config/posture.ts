@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type FailureRow, failureTable } from './failures.ts'
 import type { Loaded } from './load.ts'
 import { keyOf } from './problem.ts'
+import { kubernetesFacts } from './posture/kubernetes.ts'
 import { postgresFacts } from './posture/postgres.ts'
 import { sshFacts } from './posture/ssh.ts'
 import type { Configuration, TargetConfig } from './schema.ts'
@@ -93,6 +94,8 @@ function targetOf(target: TargetConfig): TargetPosture {
       return { name: target.name, protocol: target.protocol, facts: postgresFacts(target) }
     case 'ssh':
       return { name: target.name, protocol: target.protocol, facts: sshFacts(target) }
+    case 'kubernetes':
+      return { name: target.name, protocol: target.protocol, facts: kubernetesFacts(target) }
     default:
       return target satisfies never
   }

@@ -1,6 +1,7 @@
 /** What a configuration must keep beyond the form of single keys, and what weakens it. Looks at no file. */
 import { isLoopback } from '../net/listener.ts'
 import { type KeyPath, type Problem, problem } from './problem.ts'
+import { checkKubernetes } from './rules/kubernetes.ts'
 import { checkPostgres } from './rules/postgres.ts'
 import { checkSsh, checkSshTogether } from './rules/ssh.ts'
 import type { Configuration, TargetConfig } from './schema.ts'
@@ -90,6 +91,8 @@ function checkTarget(target: TargetConfig): Problem[] {
       return checkPostgres(target)
     case 'ssh':
       return checkSsh(target)
+    case 'kubernetes':
+      return checkKubernetes(target)
     default:
       return target satisfies never
   }

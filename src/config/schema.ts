@@ -1,10 +1,12 @@
 /** The configuration file, design section 9. Every default lives here or in `targets/`, and every key has a line in the README's table. */
 import { z } from 'zod'
+import { kubernetes } from './targets/kubernetes.ts'
 import { postgres } from './targets/postgres.ts'
 import { labels, path } from './targets/shared.ts'
 import { ssh } from './targets/ssh.ts'
 import { address, duration, size } from './values.ts'
 
+export { KUBERNETES_LIMITS, type KubernetesTargetConfig } from './targets/kubernetes.ts'
 export { POSTGRES_LIMITS, type PostgresTargetConfig, TLS_MODES } from './targets/postgres.ts'
 export { SSH_LIMITS, type SshLogin, type SshTargetConfig } from './targets/ssh.ts'
 
@@ -41,7 +43,7 @@ const record = z.strictObject({
 })
 
 /** One member for each protocol; a new protocol adds its own. */
-const target = z.discriminatedUnion('protocol', [postgres, ssh])
+const target = z.discriminatedUnion('protocol', [postgres, ssh, kubernetes])
 export type TargetConfig = z.output<typeof target> & { readonly name: string }
 
 export const configuration = z.strictObject({

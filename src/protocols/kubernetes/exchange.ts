@@ -61,10 +61,10 @@ class Exchange {
 
   async run(): Promise<void> {
     const headers = readHeaders(this.#incoming.rawHeaders)
-    if ('code' in headers) return answerRefusal(this.#response, headers as Refusal, { last: true })
-    const session = await this.#conversation.session(headers as Headers)
+    if ('code' in headers) return answerRefusal(this.#response, headers, { last: true })
+    const session = await this.#conversation.session(headers)
     if ('code' in session) return answerRefusal(this.#response, session, { last: true })
-    await this.#serve(session, headers as Headers)
+    await this.#serve(session, headers)
   }
 
   async #serve(session: Session, headers: Headers): Promise<void> {

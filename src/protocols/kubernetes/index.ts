@@ -3,7 +3,7 @@ import { rename, writeFile } from 'node:fs/promises'
 import type { KubernetesTargetConfig } from '../../config/targets/kubernetes.ts'
 import { refusal } from '../../gate/refusal.ts'
 import { Authority } from '../../net/authority.ts'
-import type { Target, Wiring } from '../protocol.ts'
+import type { Protocol, Target, Wiring } from '../protocol.ts'
 import { Commands } from './commands.ts'
 import { serveRequest } from './exchange.ts'
 import { Conversation, type Shared } from './session.ts'
@@ -53,4 +53,4 @@ async function writeWhole(file: string, text: string): Promise<void> {
   await rename(`${file}.new`, file)
 }
 
-export const kubernetes = { name: 'kubernetes', prepare } as const
+export const kubernetes: Protocol<KubernetesTargetConfig> = { name: 'kubernetes', prepare }

@@ -51,7 +51,7 @@ export class Forward implements Dispatcher.DispatchHandler {
   private constructor(of: ForwardOf) {
     this.#of = of
     const { method, target, headers, body } = openForward(of.permit.take())
-    this.#options = { method, path: target, body: body as Buffer | null }
+    this.#options = { method, path: target, body }
     this.#headers = headers
     const limits = of.permit.decisions[0]?.limits
     this.#byteLimit = limits?.bytes ?? Number.POSITIVE_INFINITY
