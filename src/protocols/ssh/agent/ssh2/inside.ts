@@ -19,9 +19,31 @@ export const MESSAGE = {
   CHANNEL_FAILURE: 100,
 } as const
 
+interface Names {
+  readonly array: readonly string[]
+}
+
+interface Direction {
+  readonly cipher: Names
+  readonly mac: Names
+  readonly compress: Names
+  readonly lang: Names
+}
+
+/** lib/protocol/kex.js: what goes into our KEXINIT, the same object for all connections of a server. */
+export interface Offer {
+  readonly lists: {
+    readonly kex: Names
+    readonly serverHostKey: Names
+    readonly cs: Direction
+    readonly sc: Direction
+  }
+}
+
 /** lib/protocol/Protocol.js. */
 export interface Protocol {
   readonly _server: boolean
+  _offer: Offer
   readonly _kexinit: unknown
   /** Made anew with each key; its listener changes while keys are exchanged. */
   readonly _decipher: { _onPayload: (payload: Buffer) => unknown }
@@ -38,6 +60,7 @@ export interface Protocol {
   readonly _handlers: Handlers
   readonly _kex: { remoteExtInfoEnabled: boolean }
   _onHandshakeComplete: (...args: readonly unknown[]) => void
+  _onError: (error: Error) => void
   channelOpenFail(recipient: number, reason: number, description: string): void
   rekey(): void
 }
@@ -79,6 +102,7 @@ export function checkSsh2({ version } = load('ssh2/package.json') as { readonly 
   })
 }
 
+export const { KexInit } = load('ssh2/lib/protocol/kex.js') as { readonly KexInit: new (lists: object) => Offer }
 export const { prototype: PROTOCOL } = load('ssh2/lib/protocol/Protocol.js') as {
   readonly prototype: { parse(chunk: Buffer, at: number, length: number): void }
 }

@@ -1,10 +1,8 @@
 /** What is mended in ssh2 for all connections, once, when this is loaded. */
 import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
-import { Channel, checkSsh2, type Handler, HANDLERS, type Inside, MESSAGE, type Protocol, PROTOCOL } from './inside.ts'
-
-/** The longest greeting is 255 bytes (RFC 4253, section 4.2). */
-const GREETING_BYTES = 255
+import { awaitGreetings } from './greeting.ts'
+import { Channel, checkSsh2, type Handler, HANDLERS, type Inside, MESSAGE, PROTOCOL } from './inside.ts'
 
 /**
  * Strict key exchange is strict about the first one only (OpenSSH's PROTOCOL, section 1.10); ssh2 ends the connection on an
@@ -28,23 +26,6 @@ function renewPatiently(begin: Handler): Handler {
 
 const renewal = HANDLERS[MESSAGE.KEXINIT]
 if (renewal !== undefined) HANDLERS[MESSAGE.KEXINIT] = renewPatiently(renewal)
-
-/** ssh2 forgets the second piece of a greeting that comes in three or more: it gets whole lines. */
-function joinGreetings(prototype: typeof PROTOCOL): void {
-  const { parse } = prototype
-  const begun = new WeakMap<object, Buffer>()
-  prototype.parse = function (this: Protocol, chunk, at, length) {
-    if (!this._server || this._remoteIdentRaw !== undefined) return parse.call(this, chunk, at, length)
-    const before = begun.get(this)
-    // Copied: what is read is in memory that the next read may use.
-    const joined = Buffer.concat([before ?? Buffer.alloc(0), chunk.subarray(at, length)])
-    const line = joined.indexOf('\n')
-    if ((line === -1 ? joined.length : line) > GREETING_BYTES) throw new Error('the greeting is too long')
-    if (line === -1) return void begun.set(this, joined)
-    begun.delete(this)
-    parse.call(this, joined, 0, joined.length)
-  }
-}
 
 const waiting = new WeakMap<Socket, (() => void)[]>()
 
@@ -79,4 +60,4 @@ checkSsh2()
 const sample = new Channel({}, { incoming: {}, outgoing: {} }, { server: true })
 waitForSocket(sample)
 waitForSocket(sample.stderr)
-joinGreetings(PROTOCOL)
+awaitGreetings(PROTOCOL)
