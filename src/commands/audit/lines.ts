@@ -39,8 +39,9 @@ export class LinesOf {
   #clean(line: string): string[] {
     const whole = line.endsWith('\r') ? line.slice(0, -1) : line
     // A terminal's line may be written over: each of its states is shown.
-    const lines = this.#terminal ? whole.replaceAll(USUAL, '').split(/\r+/) : [whole]
-    return lines.filter((part, at) => part !== '' || at === 0).map(spaced)
+    const states = this.#terminal ? whole.replaceAll(USUAL, '').split(/\r+/) : [whole]
+    const written = states.filter((state) => state !== '')
+    return (written.length === 0 ? [''] : written).map(spaced)
   }
 }
 

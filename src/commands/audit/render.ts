@@ -86,7 +86,9 @@ export class Renderer {
       case 'session-end': {
         const { commands, rows, denied } = record.usage
         const who = start === null ? '' : `${start.principal.subject} → ${start.target.name}: `
-        const counts = `${count(commands, 'command')}, ${denied} refused, ${count(rows, 'row')}, ${lasted(record.duration)}`
+        // Programs have no rows.
+        const moved = rows === 0 && start?.target.protocol === 'ssh' ? '' : `${count(rows, 'row')}, `
+        const counts = `${count(commands, 'command')}, ${denied} refused, ${moved}${lasted(record.duration)}`
         return { text: `└ ${who}${record.reason} (${counts})`, colour: paint.bold }
       }
       case 'instance-start':

@@ -8,7 +8,7 @@ const LABEL_LENGTH = 200
 /** A decision: what was asked, and what was answered. */
 export function labelOf({ input, custom }: DecisionRecord): string {
   const { action, text } = input.command
-  const what = oneLine(text === '' ? action : `${action} ${text}`)
+  const what = oneLine(text === '' || text === action ? action : `${action} ${text}`)
   if (custom.refusal !== undefined) return `refused [${custom.refusal.code}] ${what}`
   return custom.grant === undefined ? what : `approved by ${oneLine(custom.grant.by.join(', '))}: ${what}`
 }

@@ -121,7 +121,8 @@ class RecordingReader {
       }
       case 'resize': {
         const size = data.toString('latin1')
-        // Only terminals have a size.
+        // Only terminals have a size, and it comes before what they show.
+        if (!this.#channel(sequence, true).terminal) this.#channels.delete(sequence)
         this.#channel(sequence, true)
         if (SIZE.test(size)) yield this.#event('r', size, sequence)
         return
@@ -136,7 +137,8 @@ class RecordingReader {
     const exited = this.#channels.get(sequence)?.exited === true
     yield* this.#end(sequence)
     // How a program ended is marked already.
-    if (!exited) yield this.#event('m', `#${sequence} ${status} ${code}`.trimEnd(), sequence, 'end')
+    const said = status === 'completed' ? status : `${status} ${code}`.trimEnd()
+    if (!exited) yield this.#event('m', `#${sequence} ${said}`, sequence, 'end')
     this.#channels.delete(sequence)
   }
 
