@@ -13,7 +13,8 @@ export PATH := $(CURDIR)/.bin:$(CURDIR)/node_modules/.bin:$(if $(NODE_READY),$(C
 DEPS := node_modules/.package-lock.json
 SOURCES := $(shell find src -type f 2>/dev/null)
 REGO := $(shell find rego bundles -type f 2>/dev/null)
-BUNDLES := $(patsubst bundles/%/,dist/bundles/%.tar.gz,$(wildcard bundles/*/))
+DEMO_BUNDLE := dist/bundles/demo.tar.gz
+BUNDLES := $(filter-out $(DEMO_BUNDLE),$(patsubst bundles/%/,dist/bundles/%.tar.gz,$(wildcard bundles/*/)))
 CODE := src test $(wildcard tools/*.ts)
 POLICY := rego $(wildcard bundles)
 COVERAGE := 95
@@ -78,10 +79,16 @@ dist/.built: $(SOURCES) tsconfig.json $(DEPS)
 	touch $@
 
 ## bundles: the ready-made policy bundles, from bundles/ into dist/bundles/
-bundles: $(BUNDLES)
+bundles: $(BUNDLES) $(DEMO_BUNDLE)
 $(BUNDLES): dist/bundles/%.tar.gz: dist/.built .bin/opa $(REGO)
 	mkdir -p $(@D)
 	tools/sidegate policy build bundles/$* --output $@
+
+# What the demo's agent may do: the starter profile for its database, and rules of its own for its host.
+$(DEMO_BUNDLE): dist/.built .bin/opa $(REGO)
+	rm -rf .cache/demo-policy && mkdir -p $(@D) .cache/demo-policy
+	cp bundles/starter/*.rego bundles/demo/*.rego .cache/demo-policy/
+	tools/sidegate policy build .cache/demo-policy --output $@
 
 ## check: types, lint, format, unused code, and check-rego
 check: check-ts check-rego

@@ -7,13 +7,13 @@ import { run } from '../support/process.ts'
 const ROOT = join(import.meta.dirname, '../..')
 
 /** `make bundles` builds it, and `make test` that before the tests. */
-const BUNDLE = join(ROOT, 'dist/bundles/starter.tar.gz')
+const BUNDLE = join(ROOT, 'dist/bundles/demo.tar.gz')
 
 /** The first refusal is promised within 60 s; the whole demo is far quicker. */
 const PROMISED_MS = 60_000
 
 t.test('the demo shows what is allowed, masked and refused, and leaves nothing behind', async (t) => {
-  t.ok(existsSync(BUNDLE), 'the starter policy is built')
+  t.ok(existsSync(BUNDLE), 'its policy is built')
   const base = mkdtempSync(join(tmpdir(), 'sidegate-test-demo-'))
   t.teardown(() => rmSync(base, { recursive: true, force: true }))
   // As root, PostgreSQL runs as somebody else, who has to get there.
@@ -37,6 +37,13 @@ t.test('the demo shows what is allowed, masked and refused, and leaves nothing b
     /DETAIL +code\.out-of-sight/,
     /DETAIL +obligation\.unsupported/,
     'it never reached PostgreSQL',
+    '09:18:20 ERROR payment of order 105 was declined',
+    'exit status 126',
+    /found +cat, rm/,
+    /found +tail, rm, echo/,
+    /code +host\.files/,
+    'it never reached the host',
+    'its authorized_keys say "# the keys that are let in"',
     '4 customers and 6 orders are there, 1 of them cancelled.',
     'What was permitted has happened: 101 sent, 103 sent, 104 cancelled.',
   ]) {

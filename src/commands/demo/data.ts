@@ -32,3 +32,18 @@ INSERT INTO orders VALUES
   (105, 4, 'violin strings', 17.50, 'sent'),
   (106, 4, 'music stand', 62.00, 'open');
 `
+
+/** What lies on the demo's host. */
+export const LOG = `09:14:02 INFO  order 101 packed
+09:14:40 ERROR payment of order 102 was declined
+09:15:11 INFO  order 103 packed
+09:17:55 WARN  the printer is out of labels
+09:18:20 ERROR payment of order 105 was declined
+`
+export const ORDERS = `id,status,amount
+101,sent,24.90
+102,open,12.50
+103,sent,80.00
+104,cancelled,15.75
+105,open,33.10
+`

@@ -32,7 +32,8 @@ export interface Database {
   stop(): Promise<void>
 }
 
-interface Owner {
+/** Whom what must not run as root runs as. */
+export interface Owner {
   readonly uid: number
   readonly gid: number
 }
@@ -69,7 +70,7 @@ export async function startDatabase(base: string, port: number, password: string
 }
 
 /** PostgreSQL refuses to run as root, so as root it runs as somebody who may do nothing else. */
-function ownerOf(): Owner | null {
+export function ownerOf(): Owner | null {
   if (process.getuid?.() !== 0) return null
   for (const name of ['postgres', 'nobody']) {
     try {

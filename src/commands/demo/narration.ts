@@ -1,4 +1,6 @@
 /** The demo as it is told: the stage, the scenes, the proof, and then it is yours. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Client } from 'pg'
 import type { Paint } from '../../config/printout.ts'
 import { readJournal } from '../../record/reader.ts'
@@ -7,7 +9,8 @@ import { connect, describe, perform } from './agent.ts'
 import { DATABASE } from './data.ts'
 import { pageWidth, sideBySide, wrap } from './panels.ts'
 import { describeRecord, RecordReader, summarise } from './recorded.ts'
-import { type Scene, SCENES, type Step } from './scenes.ts'
+import { HOST_SCENES, type HostScene, type HostStep, type Scene, SCENES, type Step } from './scenes.ts'
+import * as shellAgent from './shell-agent.ts'
 import { setStage, type Stage } from './stage.ts'
 
 interface Teller {
@@ -52,12 +55,13 @@ function interruption(): Promise<void> & { happened: boolean } {
   return interrupted
 }
 
-function introduction({ database, port }: Stage, seconds: string, paint: Paint): string[] {
+function introduction({ database, port, ssh, host }: Stage, seconds: string, paint: Paint): string[] {
   return [
     paint.dim(`  ready in ${seconds} s`),
     '',
     `  agent ── ${paint.bold(`sidegate :${port}`)} ── ${database.version} :${database.port}`,
-    paint.dim('  no password     holds the password, reads every statement,'),
+    `        └─ ${paint.bold(`sidegate :${ssh.port}`)} ── an SSH server :${host.port}`,
+    paint.dim('  no secret       holds the password and the key, reads every command,'),
     paint.dim('  of its own      asks the policy, writes it down, then forwards'),
   ]
 }
@@ -70,7 +74,54 @@ async function play(stage: Stage, teller: Teller): Promise<void> {
   } finally {
     await client.end()
   }
+  await playHost(stage, records, teller)
   await prove(stage, teller)
+}
+
+async function playHost(stage: Stage, records: RecordReader, teller: Teller): Promise<void> {
+  const client = await shellAgent.login(stage.ssh.port, readFileSync(stage.ssh.knownHosts, 'utf8'))
+  try {
+    const scenes = HOST_SCENES.filter(({ steps }) => stage.host.sftp || steps.every((step) => 'command' in step))
+    for (const [index, scene] of scenes.entries()) {
+      heading(SCENES.length + index + 1, scene, teller)
+      for (const step of scene.steps) {
+        teller.say('')
+        await playHostStep(step, () => shellAgent.perform(client, step), records, teller)
+      }
+    }
+  } finally {
+    client.end()
+  }
+}
+
+async function playHostStep(
+  step: HostStep,
+  act: () => Promise<shellAgent.HostSeen>,
+  records: RecordReader,
+  { paint, width, say }: Teller,
+): Promise<void> {
+  const words = 'command' in step ? step.command : `sftp: put ${step.upload}`
+  const { thought } = step
+  say(`  ${paint.yellow('agent ▸')} ${paint.bold(words)}${thought === undefined ? '' : paint.dim(`   # ${thought}`)}`)
+  const seen = await act()
+  const recorded = await records.since()
+  // Of sftp, what matters is what was refused; the rest is how the library finds its way.
+  const refused = recorded.filter(({ decision }) => decision.custom.verdict === 'refused')
+  const told = 'command' in step || refused.length === 0 ? recorded : refused
+  say(
+    ...sideBySide(
+      { title: 'what the agent saw', lines: shellAgent.describe(seen, paint) },
+      { title: 'what was recorded', lines: told.flatMap((one) => describeRecord(one, paint)) },
+      width,
+      paint,
+    ),
+  )
+}
+
+function heading(number: number, { title, about }: Scene | HostScene, { paint, width, say }: Teller): void {
+  const line = `${number}  ${title} `
+  say('', '', `${paint.bold(line)}${paint.dim('─'.repeat(Math.max(0, width - line.length)))}`)
+  say(...wrap(`   ${about}`, width))
 }
 
 async function playScene(
@@ -80,10 +131,8 @@ async function playScene(
   records: RecordReader,
   teller: Teller,
 ): Promise<void> {
-  const { paint, width, say } = teller
-  const title = `${number}  ${scene.title} `
-  say('', '', `${paint.bold(title)}${paint.dim('─'.repeat(Math.max(0, width - title.length)))}`)
-  say(...wrap(`   ${scene.about}`, width))
+  const { say } = teller
+  heading(number, scene, teller)
   for (const [index, step] of scene.steps.entries()) {
     // Asides stand close together.
     if (step.aside !== true || scene.steps[index - 1]?.aside !== true) say('')
@@ -118,19 +167,22 @@ async function playStep(step: Step, client: Client, records: RecordReader, telle
 }
 
 /** Past the gate: what PostgreSQL itself says of all that. */
-async function prove({ ask }: Stage, { paint, say, width }: Teller): Promise<void> {
+async function prove({ ask, host }: Stage, { paint, say, width }: Teller): Promise<void> {
   const [row] = await ask(
     `SELECT (SELECT count(*)::int FROM customers) AS customers, (SELECT count(*)::int FROM orders) AS orders,
             (SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM orders WHERE id IN (101, 103, 104)) AS changed,
             (SELECT count(*)::int FROM orders WHERE status = 'cancelled') AS cancelled`,
   )
-  const title = 'And PostgreSQL itself says '
+  const title = 'And the targets themselves say '
   const { customers, orders, changed, cancelled } = row ?? {}
   say('', '', `${paint.bold(title)}${paint.dim('─'.repeat(Math.max(0, width - title.length)))}`)
   say(
     `   ${String(customers)} customers and ${String(orders)} orders are there, ${String(cancelled)} of them cancelled.`,
   )
-  say(`   What was permitted has happened: ${String(changed)}.`, '')
+  say(`   What was permitted has happened: ${String(changed)}.`)
+  const whole = readdirSync(host.home).toSorted().join(', ')
+  const keys = readFileSync(join(host.home, '.ssh/authorized_keys'), 'utf8').trim()
+  say(`   On the host lie ${whole}; its authorized_keys say "${keys}".`, '')
 }
 
 /** Stays up, and shows what is recorded while you try it. */
@@ -139,6 +191,7 @@ async function invite(stage: Stage, { paint, say }: Teller, interrupted: Promise
     '  Now you are the agent:',
     '',
     `    ${paint.bold(`psql -h 127.0.0.1 -p ${stage.port} -U agent ${DATABASE}`)}`,
+    `    ${paint.bold(`ssh -o UserKnownHostsFile=${stage.ssh.knownHosts} -p ${stage.ssh.port} agent@127.0.0.1`)}   ${paint.dim('(or with a command)')}`,
     '',
     `  What you do appears here.  ${paint.dim(`Configuration: ${stage.configuration}`)}`,
     paint.dim(`  More: npx sidegate run --check --config ${stage.configuration}`),

@@ -59,7 +59,11 @@ export function describeRecord({ decision, outcome }: Recorded, paint: Paint): s
   const reasons = refused && custom.refusal !== undefined ? [custom.refusal] : result.reasons
   for (const { code, policy } of reasons) lines.push(`code    ${code}${policy === '' ? '' : paint.dim(`  ${policy}`)}`)
   lines.push(...facts(decision).map((fact) => `found   ${fact}`))
-  if (outcome === null) return [...lines, paint.dim('it never reached PostgreSQL')]
+  if (outcome === null)
+    return [
+      ...lines,
+      paint.dim(`it never reached ${decision.input.command.protocol === 'postgres' ? 'PostgreSQL' : 'the host'}`),
+    ]
   for (const column of outcome.masked) {
     const method = result.masks.find((mask) => mask.column === column)?.with ?? 'mask'
     lines.push(`masked  ${column}${paint.dim(`  ${method}`)}`)
@@ -80,9 +84,23 @@ export function summarise(recorded: readonly Recorded[], paint: Paint): string {
 /** The facts that policy compared, for commands that it refused: what was found in the text. */
 function facts({ custom, input }: DecisionRecord): string[] {
   const { detail } = input.command
-  if (custom.verdict !== 'refused' || !('effects' in detail) || !Array.isArray(detail['effects'])) return []
+  if (custom.verdict !== 'refused') return []
+  if ('commands' in detail && Array.isArray(detail['commands'])) return commandsIn(detail['commands'])
+  if ('operation' in detail && typeof detail['operation'] === 'string') {
+    return [`${detail['operation']} ${typeof detail['path'] === 'string' ? detail['path'] : ''}`.trimEnd()]
+  }
+  if (!('effects' in detail) || !Array.isArray(detail['effects'])) return []
   const effects = detail['effects'].filter((effect) => typeof effect === 'string')
   return effects.length === 0 ? [] : [effects.join(', ')]
+}
+
+/** The names of all commands that a line would run, however deep they are hidden. */
+function commandsIn(commands: readonly unknown[]): string[] {
+  const names = commands.map((command) => {
+    const name = typeof command === 'object' && command !== null && 'name' in command ? command.name : null
+    return typeof name === 'string' ? name : '?'
+  })
+  return names.length === 0 ? [] : [names.join(', ')]
 }
 
 function describeOutcome({ seq, status, code, rows, duration }: OutcomeRecord, paint: Paint): string {

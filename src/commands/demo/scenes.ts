@@ -15,6 +15,41 @@ export interface Scene {
   readonly steps: readonly Step[]
 }
 
+/** On the host: a command line, or a file that is copied there. */
+export type HostStep =
+  | { readonly command: string; readonly thought?: string }
+  | { readonly upload: string; readonly text: string; readonly thought?: string }
+
+export interface HostScene {
+  readonly title: string
+  readonly about: string
+  readonly steps: readonly HostStep[]
+}
+
+export const HOST_SCENES: readonly HostScene[] = [
+  {
+    title: 'The same for a host, by SSH',
+    about:
+      'The agent has no key that the host knows. Its command lines are read by a shell’s grammar, each word for itself.',
+    steps: [{ command: 'tail -n 3 app.log | grep ERROR' }, { command: 'cut -d , -f 2 orders.csv | sort | uniq -c' }],
+  },
+  {
+    title: 'A line that does more is refused whole',
+    about: 'Nothing of it runs. The connection lives, and the exit status is 126: found, and not permitted.',
+    steps: [
+      { thought: 'tidying up again', command: 'cat app.log; rm -rf .' },
+      { thought: 'inside a substitution', command: 'tail -n 1 $(rm app.log; echo app.log)' },
+      { thought: 'by another shell', command: "sh -c 'cat .ssh/authorized_keys'" },
+      { thought: 'through a redirection', command: 'cat orders.csv > .ssh/authorized_keys' },
+    ],
+  },
+  {
+    title: 'Files are judged one by one',
+    about: 'sftp is open; what would be written is not.',
+    steps: [{ thought: 'a key of its own', upload: '.ssh/authorized_keys', text: 'ssh-ed25519 AAAA… agent\n' }],
+  },
+]
+
 export const SCENES: readonly Scene[] = [
   {
     title: 'Reading is allowed',

@@ -10,21 +10,27 @@ import { createLog } from '../run/log.ts'
 import { type Sidecar, startSidecar } from '../run/sidecar.ts'
 import { connect } from './agent.ts'
 import { DATABASE, ROLE, SAMPLE } from './data.ts'
-import { type Database, DemoError, startDatabase, SUPERUSER, temporaryFolder, vanish } from './database.ts'
+import { type Database, DemoError, ownerOf, startDatabase, SUPERUSER, temporaryFolder, vanish } from './database.ts'
+import { type Host, startHost } from './host.ts'
 
 /** Built by `make bundles`; `src` and `dist` lie at the same depth beside it. */
-const BUNDLE = fileURLToPath(new URL('../../../dist/bundles/starter.tar.gz', import.meta.url))
+const BUNDLE = fileURLToPath(new URL('../../../dist/bundles/demo.tar.gz', import.meta.url))
 
 const HOST = '127.0.0.1'
+/** The next free one where it is taken. */
+const SSH_PORT = 6422
 
 export interface Stage {
   readonly database: Database
+  readonly host: Host
   readonly sidecar: Sidecar
   /** The generated configuration. */
   readonly configuration: string
   readonly journal: string
   /** Where agents connect. */
   readonly port: number
+  /** Where they reach the host, and by which key they know the sidecar there. */
+  readonly ssh: { readonly port: number; readonly knownHosts: string }
   /** Asks PostgreSQL itself, past the gate. */
   ask(sql: string): Promise<readonly Record<string, unknown>[]>
   close(): Promise<void>
@@ -32,7 +38,7 @@ export interface Stage {
 
 /** `said` is told of each step as it begins. */
 export async function setStage(preferredPort: number, said: (step: string) => void): Promise<Stage> {
-  if (!existsSync(BUNDLE)) throw new DemoError('the starter policy is not built: run `make bundles`')
+  if (!existsSync(BUNDLE)) throw new DemoError('the policy of the demo is not built: run `make bundles`')
   await using opened = new AsyncDisposableStack()
   const base = mkdtempSync(join(temporaryFolder(tmpdir()), 'sidegate-demo-'))
   opened.defer(() => vanish(base, (path) => rmSync(path, { recursive: true, force: true })))
@@ -46,9 +52,13 @@ export async function setStage(preferredPort: number, said: (step: string) => vo
   const superuser = { host: HOST, port: database.port, user: SUPERUSER, password: passwords.superuser }
   await fill(superuser, passwords.role)
 
+  said('a host')
+  const host = await startHost(base, ownerOf())
+  opened.defer(() => host.stop())
+
   said('the sidecar')
-  const [port, admin] = [await freePort(preferredPort), await freePort(0)]
-  const configuration = configure(base, { port, admin, database: database.port, password: passwords.role })
+  const [port, ssh, admin] = [await freePort(preferredPort), await freePort(SSH_PORT), await freePort(0)]
+  const configuration = configure(base, { port, ssh, admin, database: database.port, password: passwords.role, host })
   const loaded = loadConfiguration(configuration).configuration
   const sidecar = await startSidecar(loaded, { log: createLog('error') })
   opened.defer(() => sidecar.close())
@@ -58,10 +68,12 @@ export async function setStage(preferredPort: number, said: (step: string) => vo
   const parts = opened.move()
   return {
     database,
+    host,
     sidecar,
     configuration,
     journal: loaded.record.journal.directory,
     port,
+    ssh: { port: ssh, knownHosts: join(base, 'known_hosts') },
     async ask(sql) {
       const client = await connect({ ...superuser, database: DATABASE })
       try {
@@ -94,15 +106,18 @@ async function fill(superuser: Superuser, password: string): Promise<void> {
 
 interface Places {
   readonly port: number
+  readonly ssh: number
+  readonly host: Host
   readonly admin: number
   readonly database: number
   readonly password: string
 }
 
 /** The whole of what a platform engineer would write. */
-function configure(base: string, { port, admin, database, password }: Places): string {
+function configure(base: string, { port, ssh, host, admin, database, password }: Places): string {
   writeFileSync(join(base, 'password'), password, { mode: 0o600 })
   writeFileSync(join(base, 'token'), secret(), { mode: 0o600 })
+  writeFileSync(join(base, 'deploy-key'), host.clientKey, { mode: 0o600 })
   const file = join(base, 'sidegate.yaml')
   const text = `version: 1
 admin: { listen: "${HOST}:${admin}", tokenFile: token }
@@ -118,6 +133,13 @@ targets:
     agent: { authenticate: none }
     databases: [ ${DATABASE} ]
     credential: { user: ${ROLE}, passwordFile: password }
+  host:
+    protocol: ssh
+    listen: "${HOST}:${ssh}"
+    upstream: { host: ${HOST}, port: ${host.port}, hostKeys: [ "${host.publicKey}" ] }
+    agent: { authenticate: none, knownHosts: known_hosts }
+    credential: { user: deploy, privateKeyFile: deploy-key }
+    shell: line-gated
 `
   writeFileSync(file, text, { mode: 0o600 })
   return file

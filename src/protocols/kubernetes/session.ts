@@ -1,6 +1,5 @@
 /** One agent connection: TLS, then requests, each of which takes the one path by itself. */
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { KubernetesTargetConfig } from '../../config/targets/kubernetes.ts'
 import type { Principal } from '../../gate/principal.ts'
@@ -102,11 +101,6 @@ export class Conversation {
     for (const { session, stop } of this.#running.values()) if (session === ended) stop(because)
     this.connection.socket.end()
   }
-}
-
-export interface Incoming {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
 }
 
 export function newAuditId(): string {
