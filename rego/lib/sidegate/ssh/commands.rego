@@ -1,5 +1,7 @@
 package sidegate.ssh
 
+import data.sidegate.arguments
+
 # METADATA
 # title: Runs exactly the words that are in the facts
 # description: |
@@ -41,6 +43,11 @@ only_runs(commands) if {
 		_permitted(command, commands)
 	}
 }
+
+_permitted(command, commands) if arguments.permitted(command, commands)
+
+# It ends the shell that the line has to itself, and runs nothing.
+_permitted(command, _) if command.argv == ["exit"]
 
 # METADATA
 # title: Only runs these commands, as that user

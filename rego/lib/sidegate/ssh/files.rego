@@ -1,5 +1,7 @@
 package sidegate.ssh
 
+import data.sidegate.directories
+
 # METADATA
 # title: Only reads files under these paths, by SFTP
 # description: |
@@ -139,14 +141,14 @@ _target := input.command.detail.target
 _target_resolved := input.command.detail.targetResolved
 
 _misses(path, paths) if {
-	_canonical(path)
-	not _under(path, paths)
+	directories.canonical(path)
+	not directories.under(path, paths)
 }
 
 # A directory that is renamed takes what is below it along.
 _holds_any(directory, paths) if {
 	some path in paths
-	_under(_without_slash(path), [directory])
+	directories.under(directories.without_slash(path), [directory])
 }
 
 _copies(direction) if {
@@ -158,7 +160,7 @@ _copies(direction) if {
 _transfer_under(paths) if {
 	count(input.command.detail.transfer.paths) > 0
 	every path in input.command.detail.transfer.paths {
-		_under(_without_slash(path), paths)
+		directories.under(directories.without_slash(path), paths)
 	}
 }
 
@@ -216,13 +218,13 @@ _opened_to_write if {
 }
 
 _path_under(paths) if {
-	_under(_path, paths)
-	_under(_resolved, paths)
+	directories.under(_path, paths)
+	directories.under(_resolved, paths)
 }
 
 _target_under(paths) if {
-	_under(_target, paths)
-	_under(_target_resolved, paths)
+	directories.under(_target, paths)
+	directories.under(_target_resolved, paths)
 }
 
 # Set-uid, set-gid and sticky are the octal digit above the nine bits.

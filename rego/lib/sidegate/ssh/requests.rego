@@ -10,6 +10,8 @@
 #   - input.command.detail: schema.ssh
 package sidegate.ssh
 
+import data.sidegate.directories
+
 _ssh if input.command.protocol == "ssh"
 
 # METADATA
@@ -110,7 +112,7 @@ forwards_to(destinations) if {
 	input.command.detail.destination.host == null
 	input.command.detail.destination.port == null
 	path := input.command.detail.destination.path
-	_canonical(path)
+	directories.canonical(path)
 	path in destinations
 }
 

@@ -1,18 +1,24 @@
-package sidegate.ssh
+# METADATA
+# title: What a command may be given
+# description: |
+#   By its words, the first of which is its name, all known. `ssh.only_runs` says what `commands` are. Relative paths
+#   need the command's `directory`.
+package sidegate.arguments
 
-# Of a command with known words only.
-_permitted(command, commands) if {
+import data.sidegate.directories
+
+# METADATA
+# scope: document
+# title: The command and its words are among these
+permitted(command, commands) if {
 	not is_object(commands)
 	command.name in commands
 }
 
-_permitted(command, commands) if {
+permitted(command, commands) if {
 	is_object(commands)
 	_fits(command, commands[command.name])
 }
-
-# It ends the shell that the line has to itself, and runs nothing.
-_permitted(command, _) if command.argv == ["exit"]
 
 _fits(_, true)
 
@@ -100,13 +106,13 @@ _operand(word, _, form) if {
 
 _operand(word, command, form) if _is_path(word, command, form)
 
-_is_path(word, _, form) if _under(_without_slash(word), form.paths)
+_is_path(word, _, form) if directories.under(directories.without_slash(word), form.paths)
 
 # Where the line goes to a directory first, relative paths are known too.
 _is_path(word, command, form) if {
 	not startswith(word, "/")
 	is_string(command.directory)
-	_under(_within(command.directory, _without_slash(word)), form.paths)
+	directories.under(_within(command.directory, directories.without_slash(word)), form.paths)
 }
 
 _within(directory, ".") := directory
