@@ -69,6 +69,12 @@ kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm .bin/stand-in-k
 	CGO_ENABLED=0 go -C tools/kubelet build -mod=readonly -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .
 	touch $@
 
+## protobuf: make anew what is known of the API's protobuf messages, after another version of Kubernetes was pinned
+protobuf:
+	mkdir -p .cache
+	go -C tools/kubernetes run -mod=readonly ../protobuf/descriptors.go >.cache/descriptors.json
+	mv .cache/descriptors.json src/protocols/kubernetes/body/protobuf/
+
 ## build: compile src into dist
 build: dist/.built
 dist/.built: $(SOURCES) tsconfig.json $(DEPS)
@@ -143,5 +149,5 @@ demo: build bundles
 clean:
 	rm -rf dist .cache
 
-.PHONY: help deps tools kubernetes build bundles check check-ts check-rego postgres-all test test-quick test-slow services bench demo clean
+.PHONY: help deps tools kubernetes protobuf build bundles check check-ts check-rego postgres-all test test-quick test-slow services bench demo clean
 .DELETE_ON_ERROR:
