@@ -140,7 +140,7 @@ func (on node) PortForward(ctx context.Context, _, _ string, port int32, stream 
 	}
 	defer connection.Close()
 	go func() {
-		io.Copy(connection, stream) //nolint:errcheck // Whoever left first ends it.
+		io.Copy(connection, stream)            //nolint:errcheck // Whoever left first ends it.
 		connection.(*net.TCPConn).CloseWrite() //nolint:errcheck
 	}()
 	_, err = io.Copy(stream, connection)

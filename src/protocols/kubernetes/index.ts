@@ -1,13 +1,12 @@
 /** The Kubernetes API: https://kubernetes.io/docs/reference/using-api/api-concepts/ */
 import { rename, writeFile } from 'node:fs/promises'
 import type { KubernetesTargetConfig } from '../../config/targets/kubernetes.ts'
-import { refusal } from '../../gate/refusal.ts'
 import { Authority } from '../../net/authority.ts'
 import type { Protocol, Target, Wiring } from '../protocol.ts'
 import { Commands } from './commands.ts'
 import { serveRequest } from './exchange.ts'
 import { Conversation, type Shared } from './session.ts'
-import { answerUpgrade } from './transport/answer.ts'
+import { serveUpgrade } from './streams/serve.ts'
 import { ApiServer } from './transport/server.ts'
 import { openUpstream } from './upstream.ts'
 
@@ -30,14 +29,19 @@ async function prepare(config: KubernetesTargetConfig, wiring: Wiring): Promise<
       if (conversation === undefined) response.destroy()
       else void serveRequest(conversation, request, response)
     },
-    upgrade: (_request, socket) => {
-      answerUpgrade(socket, refusal('command.unsupported', 'upgrades are not served', ''), null)
+    upgrade: (request, socket, head) => {
+      const conversation = conversations.get(request.socket)
+      if (conversation === undefined) socket.destroy()
+      else void serveUpgrade(conversation, request, socket, head)
     },
   })
   return {
     serve: async (connection) => {
       const conversation = new Conversation(connection, shared)
-      await server.serve(connection, (secured) => conversations.set(secured, conversation))
+      await server.serve(connection, (secured) => {
+        conversation.secured(() => secured.end())
+        conversations.set(secured, conversation)
+      })
       conversation.close()
     },
     close: async () => {

@@ -13,6 +13,7 @@ const LISTS: ReadonlySet<string> = new Set([
   'connection',
   'sec-websocket-protocol',
   'sec-websocket-extensions',
+  'x-stream-protocol-version',
 ])
 /** What goes on to the API server as it is. */
 const FORWARDED = ['user-agent', 'if-match', 'if-none-match', 'if-modified-since'] as const

@@ -1,0 +1,218 @@
+/**
+ * WebSocket frames: RFC 6455, section 5.
+ *
+ * Data is handed on as it comes, whatever the size of its frame: nothing waits here but a frame's head and a control frame's
+ * 125 bytes. What breaks the protocol is an error with the code that a Close has for it.
+ */
+
+export const OPCODE = { CONTINUATION: 0x0, TEXT: 0x1, BINARY: 0x2, CLOSE: 0x8, PING: 0x9, PONG: 0xa } as const
+export type Opcode = (typeof OPCODE)[keyof typeof OPCODE]
+
+/** Codes of a Close, section 7.4.1. */
+export const CLOSE = { NORMAL: 1000, GOING_AWAY: 1001, PROTOCOL: 1002, POLICY: 1008, TOO_LARGE: 1009 } as const
+
+/** What an API server takes in one message (golang.org/x/net/websocket, DefaultMaxPayloadBytes). */
+const LARGEST_FRAME = 32 * 1024 ** 2
+/** Section 5.5. */
+const LARGEST_CONTROL = 125
+const MASK_BYTES = 4
+const LENGTH_16 = 126
+const LENGTH_64 = 127
+const EMPTY = Buffer.alloc(0)
+
+/** The peer broke the protocol. Nothing after it can be understood. */
+export class FrameViolation extends Error {
+  override readonly name = 'FrameViolation'
+  readonly code = 'protocol.violation'
+  /** For a Close. */
+  readonly close: number
+
+  constructor(message: string, close: number = CLOSE.PROTOCOL) {
+    super(message)
+    this.close = close
+  }
+}
+
+export interface FrameEvents {
+  /** A piece of a message, text or binary; `last` where the message ends with it. The bytes are the caller's. */
+  data(bytes: Buffer, last: boolean): void
+  ping(bytes: Buffer): void
+  pong(bytes: Buffer): void
+  /** The last frame of all. `code` is null where the peer gave none. */
+  close(code: number | null): void
+}
+
+export class FrameDecoder {
+  readonly #events: FrameEvents
+  readonly #masked: boolean
+  /** The head so far: up to two bytes, eight of length, four of mask. */
+  readonly #head = Buffer.alloc(14)
+  #headLength = 0
+  #opcode: Opcode = OPCODE.CONTINUATION
+  #last = false
+  #mask: Buffer | null = null
+  #maskAt = 0
+  /** Bytes of the payload that are still to come; −1 while the head is read. */
+  #left = -1
+  #control = EMPTY
+  /** A message has begun and not ended. */
+  #within = false
+  #closed = false
+
+  /** `masked`: the peer is a client, and must mask what it sends; a server must not. */
+  constructor(masked: boolean, events: FrameEvents) {
+    this.#masked = masked
+    this.#events = events
+  }
+
+  /** Throws {@link FrameViolation}. The chunk is changed in place, and its parts are handed on. */
+  push(chunk: Buffer): void {
+    let at = 0
+    while (at < chunk.length && !this.#closed) {
+      if (this.#left === -1) {
+        this.#head[this.#headLength++] = chunk[at++] as number
+        if (this.#headLength === this.#headSize()) this.#begin()
+        continue
+      }
+      const part = chunk.subarray(at, at + this.#left)
+      at += part.length
+      this.#left -= part.length
+      this.#unmask(part)
+      this.#payload(part)
+    }
+    if (this.#closed && at < chunk.length) throw new FrameViolation('bytes follow the Close')
+  }
+
+  /** How long the head is, as far as it says so yet. */
+  #headSize(): number {
+    if (this.#headLength < 2) return 2
+    const length = (this.#head[1] as number) & 0x7f
+    const more = length === LENGTH_16 ? 2 : length === LENGTH_64 ? 8 : 0
+    return 2 + more + (this.#masked ? MASK_BYTES : 0)
+  }
+
+  #begin(): void {
+    const [first = 0, second = 0] = this.#head
+    this.#opcode = opcodeOf(first & 0x0f)
+    this.#last = (first & 0x80) !== 0
+    if ((first & 0x70) !== 0) throw new FrameViolation('a frame uses an extension')
+    if (((second & 0x80) !== 0) !== this.#masked) {
+      throw new FrameViolation(this.#masked ? 'a frame of a client is not masked' : 'a frame of a server is masked')
+    }
+    const length = this.#length(second & 0x7f)
+    this.#mask = this.#masked ? Buffer.from(this.#head.subarray(this.#headLength - MASK_BYTES, this.#headLength)) : null
+    this.#maskAt = 0
+    this.#headLength = 0
+    this.#left = length
+    if (this.#opcode >= OPCODE.CLOSE) this.#beginControl(length)
+    else this.#beginData()
+    if (length === 0) this.#payload(EMPTY)
+  }
+
+  #length(short: number): number {
+    if (short < LENGTH_16) return short
+    const long = short === LENGTH_16 ? this.#head.readUInt16BE(2) : this.#head.readBigUInt64BE(2)
+    // Section 5.2: the shortest form only.
+    if (long < (short === LENGTH_16 ? LENGTH_16 : 0x1_0000))
+      throw new FrameViolation('a length is not in its shortest form')
+    if (long > LARGEST_FRAME) throw new FrameViolation(`a frame is larger than ${LARGEST_FRAME} bytes`, CLOSE.TOO_LARGE)
+    return Number(long)
+  }
+
+  #beginControl(length: number): void {
+    if (!this.#last) throw new FrameViolation('a control frame is fragmented')
+    if (length > LARGEST_CONTROL) throw new FrameViolation('a control frame is too long')
+    this.#control = EMPTY
+  }
+
+  #beginData(): void {
+    const continues = this.#opcode === OPCODE.CONTINUATION
+    if (continues !== this.#within) {
+      throw new FrameViolation(continues ? 'a continuation follows no message' : 'a message begins within another')
+    }
+    this.#within = true
+  }
+
+  #unmask(part: Buffer): void {
+    if (this.#mask === null) return
+    applyMask(part, this.#mask, this.#maskAt)
+    this.#maskAt = (this.#maskAt + part.length) % MASK_BYTES
+  }
+
+  #payload(part: Buffer): void {
+    const ends = this.#left === 0
+    if (ends) this.#left = -1
+    if (this.#opcode < OPCODE.CLOSE) {
+      const last = ends && this.#last
+      if (last) this.#within = false
+      this.#events.data(part, last)
+      return
+    }
+    this.#control = Buffer.concat([this.#control, part])
+    if (ends) this.#ended(this.#control)
+  }
+
+  #ended(bytes: Buffer): void {
+    if (this.#opcode === OPCODE.PING) return this.#events.ping(bytes)
+    if (this.#opcode === OPCODE.PONG) return this.#events.pong(bytes)
+    this.#closed = true
+    this.#events.close(closeCodeOf(bytes))
+  }
+}
+
+const OPCODES: ReadonlySet<number> = new Set(Object.values(OPCODE))
+
+function opcodeOf(value: number): Opcode {
+  if (!OPCODES.has(value)) throw new FrameViolation('a frame is of an unknown kind')
+  return value as Opcode
+}
+
+function closeCodeOf(bytes: Buffer): number | null {
+  if (bytes.length === 0) return null
+  const code = bytes.length === 1 ? 0 : bytes.readUInt16BE(0)
+  const known = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999)
+  if (!known) throw new FrameViolation('a Close has no valid code')
+  return code
+}
+
+/** Masks or unmasks, which is the same, in place; `from` is how many bytes of the payload came before. */
+function applyMask(bytes: Buffer, mask: Buffer, from: number): void {
+  const a = mask[from & 3] as number
+  const b = mask[(from + 1) & 3] as number
+  const c = mask[(from + 2) & 3] as number
+  const d = mask[(from + 3) & 3] as number
+  const whole = bytes.length & ~3
+  let at = 0
+  for (; at < whole; at += 4) {
+    bytes[at] = (bytes[at] as number) ^ a
+    bytes[at + 1] = (bytes[at + 1] as number) ^ b
+    bytes[at + 2] = (bytes[at + 2] as number) ^ c
+    bytes[at + 3] = (bytes[at + 3] as number) ^ d
+  }
+  for (; at < bytes.length; at++) bytes[at] = (bytes[at] as number) ^ (mask[(from + at) & 3] as number)
+}
+
+/** One whole frame. `prefix` are the payload's first bytes, such as a channel; `mask` is a client's, and null for a server. */
+export function encodeFrame(
+  opcode: Opcode,
+  bytes: Uint8Array,
+  mask: Buffer | null,
+  prefix: readonly number[] = [],
+): Buffer {
+  const length = prefix.length + bytes.length
+  const extended = length < LENGTH_16 ? 0 : length <= 0xffff ? 2 : 8
+  const start = 2 + extended + (mask === null ? 0 : MASK_BYTES)
+  const frame = Buffer.allocUnsafe(start + length)
+  const masked = mask === null ? 0 : 0x80
+  frame[0] = 0x80 | opcode
+  frame[1] = masked | (extended === 0 ? length : extended === 2 ? LENGTH_16 : LENGTH_64)
+  if (extended === 2) frame.writeUInt16BE(length, 2)
+  if (extended === 8) frame.writeBigUInt64BE(BigInt(length), 2)
+  frame.set(prefix, start)
+  frame.set(bytes, start + prefix.length)
+  if (mask !== null) {
+    frame.set(mask, start - MASK_BYTES)
+    applyMask(frame.subarray(start), mask, 0)
+  }
+  return frame
+}
