@@ -18,10 +18,7 @@ escalates if {
 	touches(resource)
 }
 
-escalates if {
-	_patches
-	changes("/metadata/finalizers")
-}
+escalates if _could_name("/metadata/finalizers")
 
 escalates if _draws_traffic
 
@@ -72,8 +69,8 @@ _claims_no_address if verbs_only({"delete", "deletecollection"})
 
 _claims_no_address if {
 	verbs_only({"patch"})
-	not changes("/spec/externalIPs")
-	not changes("/spec/externalName")
+	not _could_name("/spec/externalIPs")
+	not _could_name("/spec/externalName")
 }
 
 _claims_no_address if {

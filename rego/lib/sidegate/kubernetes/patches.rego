@@ -22,22 +22,27 @@ changes_only(fields) if {
 # description: |
 #   A JSON Pointer, `*` for any member or element: the field itself, what is above it and what is below it. A whole
 #   object, and server-side apply, could change every field.
+changes(field) if _could_name(field)
+
 changes(_) if {
 	_patches
 	not _patch_explicit
-}
-
-changes(field) if {
-	_patches
-	some path in _changed
-	_overlaps(path, split(field, "/"))
 }
 
 changes(_) if does("create")
 
 changes(_) if does("update")
 
-changes(_) if _unknown
+_could_name(_) if {
+	_patches
+	not _patch_known
+}
+
+_could_name(field) if {
+	_patches
+	some path in _changed
+	_overlaps(path, split(field, "/"))
+}
 
 _patches if {
 	_attributed
