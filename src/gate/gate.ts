@@ -195,6 +195,22 @@ export class Gate {
     return this.#policy.reads(key)
   }
 
+  /**
+   * What policy would say of a command that is part of one already ruled (an item of a list), where it permits it without asking
+   * anybody; null where it does not. Nothing may be forwarded for it, and nothing is recorded.
+   */
+  permits(session: Session, command: Command): Decision | null {
+    if (session.ended !== null || forbiddenAmong(session, [command]) !== null) return null
+    const { decision, mode, failed } = this.#policy.decide({
+      session,
+      command,
+      sequence: session.sequence,
+      grant: null,
+    })
+    if (decision.effect === 'allow' || (mode === 'observe' && !failed)) return decision
+    return null
+  }
+
   /** Refuses what never became a command that policy could judge, and records that. */
   refuse(session: Session, command: Command, because: Refusal): Refusal {
     const sequence = ++session.sequence

@@ -9,6 +9,7 @@ import type { Body } from './body/body.ts'
 import { decodeBody } from './body/decode.ts'
 import { sealForward, unjudged } from './commands.ts'
 import { type MaskPlan, NO_MASKS, planMasks } from './masking/plan.ts'
+import { objectRequest } from './masking/single.ts'
 import type { Request } from './request/facts.ts'
 import { parseRequest } from './request/parse.ts'
 import { type Conversation, newAuditId } from './session.ts'
@@ -44,6 +45,13 @@ export async function serveRequest(
       },
     )
   }
+}
+
+interface Judged {
+  readonly session: Session
+  readonly request: Request
+  readonly body: Body | null
+  readonly decision: Decision
 }
 
 class Exchange {
@@ -101,15 +109,15 @@ class Exchange {
     this.#response.once('close', () => leaving.abort())
     const forwarded = forwardedHeaders(headers)
     if (body !== null) forwarded['content-type'] = body.contentType
+    const seal = () => this.#seal(request, forwarded, body)
+    const honour = (decision: Decision) => this.#honour({ session, request, body, decision }, forwarded['accept'] ?? '')
     const verdict = await gate.rule(session, {
       commands: [command],
-      bytes: sealForward({
-        method: request.method,
-        target: request.target,
-        headers: forwarded,
-        body: body?.bytes ?? null,
-      }),
-      honour: (_command: Command, decision: Decision) => this.#honour(request, decision),
+      // Made after the decision, which may ask for another representation.
+      get bytes() {
+        return seal()
+      },
+      honour: (_command: Command, decision: Decision) => honour(decision),
       signal: leaving.signal,
       ...(request.endless ? { revoked: (because: Refusal) => this.#forward?.stop(because) } : {}),
     })
@@ -145,12 +153,34 @@ class Exchange {
     if (!settled) forget = this.#conversation.track(session, (because) => this.#forward?.stop(because))
   }
 
+  #seal(request: Request, headers: Record<string, string>, body: Body | null): Uint8Array {
+    const { target, accept } = this.#plan.instead ?? { target: request.target, accept: null }
+    return sealForward({
+      method: request.method,
+      target,
+      headers: accept === null ? headers : { ...headers, accept },
+      body: body?.bytes ?? null,
+    })
+  }
+
   /** Says whether the decision's masks and limits can be kept for this request. */
-  #honour(request: Request, decision: Decision): Refusal | null {
+  #honour({ session, request, body, decision }: Judged, accept: string): Refusal | null {
     if (decision.limits.rows !== null) {
       return refusal('obligation.unsupported', 'rows cannot be limited here', 'limit bytes or seconds')
     }
-    const plan = planMasks(request, decision, this.#conversation.shared.wiring.masks)
+    const { config, wiring, commands } = this.#conversation.shared
+    const plan = planMasks({
+      request,
+      body,
+      accept,
+      decision,
+      methods: wiring.masks,
+      limit: config.limits.object,
+      get: (namespace, name) => {
+        const single = objectRequest(request, namespace, name)
+        return single === null ? null : wiring.gate.permits(session, commands.of(single, null, null))
+      },
+    })
     if ('code' in plan) return plan
     this.#plan = plan
     return null

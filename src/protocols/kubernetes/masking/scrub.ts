@@ -1,0 +1,80 @@
+/** Values that were masked in an object, looked for elsewhere in it. */
+import { QUOTE, textAt } from './json.ts'
+
+/** A shorter value is only hidden where it stands alone: it would be found in half of all texts by chance. */
+const SHORTEST_CONTAINED = 4
+/** The same for the base64 of a value. */
+const SHORTEST_ENCODED = 8
+/** Bytes compared for one object. Beyond it, what would be compared is hidden without comparing. */
+const WORK = 64 * 1024 ** 2
+
+interface Masked {
+  readonly source: Buffer
+  readonly start: number
+  readonly end: number
+  readonly bytes: boolean
+}
+
+export class Scrub {
+  readonly #masked: Masked[] = []
+  /** Forms made so far, of the values that are short enough to be in a text of `#upTo` bytes. */
+  #forms: Set<string> = new Set()
+  #upTo = -1
+  #work = 0
+
+  get empty(): boolean {
+    return this.#masked.length === 0
+  }
+
+  clear(): void {
+    this.#masked.length = 0
+    this.#forms.clear()
+    this.#upTo = -1
+    this.#work = 0
+  }
+
+  /** A scalar that was masked, as it stands in JSON. */
+  add(source: Buffer, start: number, end: number, bytes: boolean): void {
+    this.#masked.push({ source, start, end, bytes })
+    this.#upTo = -1
+  }
+
+  /** Whether a text says a masked value: is it, contains it, or is or contains the base64 of it. */
+  finds(text: string): boolean {
+    if (this.empty || text === '') return false
+    if (text.length > this.#upTo) this.#make(text.length)
+    for (const form of this.#forms) {
+      if (form === text) return true
+      if (form.length < SHORTEST_CONTAINED || form.length >= text.length) continue
+      this.#work += text.length
+      if (this.#work > WORK || text.includes(form)) return true
+    }
+    return false
+  }
+
+  /** Of the values that a text of this length could hold: of others, not even the form is made. */
+  #make(length: number): void {
+    this.#forms = new Set()
+    for (const { source, start, end, bytes } of this.#masked) {
+      // UTF-8 has up to three bytes for a character, JSON six more for one that is escaped, base64 a third more.
+      const shortest = source[start] === QUOTE ? Math.floor((end - start - 2) / 8) : 0
+      if (shortest > length) continue
+      if (source[start] !== QUOTE) this.#forms.add(source.toString('latin1', start, end))
+      else this.#addText(textAt(source, start, end), bytes)
+    }
+    this.#forms.delete('')
+    this.#upTo = length
+  }
+
+  #addText(text: string, bytes: boolean): void {
+    const value = Buffer.from(text, bytes ? 'base64' : 'utf8')
+    const plain = bytes ? value.toString() : text
+    for (const form of [text, plain, plain.trim()]) this.#forms.add(form)
+    const encoded = value.toString('base64')
+    const whole = encoded.slice(0, Math.floor(value.length / 3) * 4)
+    // Of a longer text that begins with the value, only the last group of the base64 would differ.
+    const form = whole.length >= SHORTEST_ENCODED ? whole : encoded
+    this.#forms.add(form)
+    this.#forms.add(form.replaceAll('+', '-').replaceAll('/', '_'))
+  }
+}
