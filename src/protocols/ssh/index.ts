@@ -1,4 +1,5 @@
 /** SSH: RFC 4251 to 4254, and OpenSSH's PROTOCOL. */
+import { setFlagsFromString } from 'node:v8'
 import type { SshTargetConfig } from '../../config/schema.ts'
 import type { Protocol, Target, Wiring } from '../protocol.ts'
 import { acceptAgent, prepareAgentSide } from './agent.ts'
@@ -6,7 +7,15 @@ import { Commands } from './commands.ts'
 import { serve, type Shared } from './session.ts'
 import { connectUpstream, prepareUpstream } from './upstream.ts'
 
+/**
+ * What passes through lies outside of V8's heap. Counted for itself, V8 walks all of the heap for every 20 MB of it; counted
+ * with all other memory, when memory is short. Measured with 1.2 GB: 2 collections in place of 54, a third less computing
+ * time, 75 MB more memory.
+ */
+const ONE_LIMIT = '--external-memory-accounted-in-global-limit'
+
 async function prepare(config: SshTargetConfig, wiring: Wiring): Promise<Target> {
+  setFlagsFromString(ONE_LIMIT)
   const [agent, upstream] = await Promise.all([prepareAgentSide(config, wiring), prepareUpstream(config, wiring)])
   const shared: Shared = {
     config,

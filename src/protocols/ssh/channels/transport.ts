@@ -10,6 +10,7 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import type { Client, Connection as ServerConnection } from 'ssh2'
 import { ChannelViolation, MESSAGE } from './messages.ts'
+import { DataPackets } from './packets.ts'
 
 /** The parts of ssh2 1.17 that channels stand on; none of them is in its documentation. */
 interface Protocol {
@@ -17,6 +18,7 @@ interface Protocol {
   readonly _kexinit: unknown
   /** Undefined once nothing can be sent any more. */
   readonly _destruct: unknown
+  readonly _cipher: object
   readonly _packetRW: {
     readonly write: { readonly allocStart: number; alloc(length: number): Buffer; finalize(packet: Buffer): Buffer }
   }
@@ -88,6 +90,8 @@ export interface Transport {
 export function attach(client: Client | ServerConnection, events: Events): Transport {
   const leg = legOf(client)
   const { _protocol: protocol, _sock: socket, _chanMgr: numbers } = leg
+  const packets = new DataPackets(socket)
+  const head = Buffer.alloc(9)
   const dead = () => protocol._destruct === undefined || socket.destroyed
   const transport: Transport = {
     send(message) {
@@ -98,7 +102,13 @@ export function attach(client: Client | ServerConnection, events: Events): Trans
       sendPacket(protocol, write.finalize(packet))
     },
     data(recipient, bytes) {
-      if (!dead()) protocol.channelData(recipient, bytes)
+      if (dead()) return
+      head.writeUInt8(MESSAGE.DATA, 0)
+      head.writeUInt32BE(recipient, 1)
+      head.writeUInt32BE(bytes.length, 5)
+      // While keys are exchanged, what is sent waits in ssh2's own queue.
+      if (protocol._kexinit === undefined && packets.send(protocol._cipher, head, bytes)) return
+      protocol.channelData(recipient, bytes)
     },
     extendedData(recipient, code, bytes) {
       if (!dead()) protocol.channelExtData(recipient, bytes, code)

@@ -69,8 +69,8 @@ t.test('with a terminal all that it shows is recorded, with its size and how it 
   t.equal(framesOf(target, 'resize'), '90x30100x40')
   t.equal(framesOf(target, 'exit'), '{"signal":"KILL"}')
   t.equal(result.signal, 'SIGKILL')
-  const ptys = target.record.decisions.filter(({ command }) => command.shape.action === 'pty')
-  t.match(ptys[0]?.command.shape, { text: 'xterm 90x30', detail: { tty: true, environment: { value: 'xterm' } } })
+  const asked = target.record.decisions.find(({ command }) => command.shape.action === 'pty')
+  t.match(asked?.command.shape, { text: 'xterm 90x30', detail: { tty: true, environment: { value: 'xterm' } } })
   client.end()
 })
 
@@ -102,7 +102,7 @@ t.test('files by sftp are judged one by one, and each is in the transcript with 
   writeFileSync(join(directory, 'down'), 'some content')
   writeFileSync(join(directory, 'hidden'), 'none of it')
   target.policy.rule = ({ command }) =>
-    String(command.shape.detail['path']).endsWith('hidden') ? deny('files.hidden') : ALLOW
+    command.shape.detail['path'] === join(directory, 'hidden') ? deny('files.hidden') : ALLOW
   const client = await connectAgent(target)
   const sftp = await new Promise<SFTPWrapper>((resolve, reject) =>
     client.sftp((error, opened) => (error === undefined ? resolve(opened) : reject(error))),
@@ -114,10 +114,10 @@ t.test('files by sftp are judged one by one, and each is in the transcript with 
   t.equal(await read(join(directory, 'down')), 'some content')
   await t.rejects(read(join(directory, 'hidden')), /files\.hidden/)
   await new Promise<void>((resolve, reject) =>
-    sftp.writeFile(join(directory, 'up'), 'new content', (error) => (error ? reject(error as Error) : resolve())),
+    sftp.writeFile(join(directory, 'up'), 'new content', (error) => (error ? reject(error) : resolve())),
   )
   await new Promise<void>((resolve, reject) =>
-    sftp.symlink('down', join(directory, 'link'), (error) => (error ? reject(error as Error) : resolve())),
+    sftp.symlink('down', join(directory, 'link'), (error) => (error ? reject(error) : resolve())),
   )
   t.equal(readFileSync(join(directory, 'link'), 'utf8'), 'some content', 'the link and its target are not mistaken')
   t.equal(readFileSync(join(directory, 'up'), 'utf8'), 'new content')
