@@ -12,7 +12,7 @@ import { type MaskPlan, NO_MASKS, planMasks } from './masking/plan.ts'
 import { objectRequest } from './masking/single.ts'
 import type { Request } from './request/facts.ts'
 import { parseRequest } from './request/parse.ts'
-import { type Conversation, newAuditId } from './session.ts'
+import { type Conversation, endOf, newAuditId } from './session.ts'
 import { answerRefusal } from './transport/answer.ts'
 import { readWhole } from './transport/body.ts'
 import { Forward } from './transport/forward.ts'
@@ -32,6 +32,7 @@ export async function serveRequest(
   }
   shared.running++
   response.once('close', () => shared.running--)
+  conversation.enter(response)
   try {
     await new Exchange(conversation, incoming, response).run()
   } catch (error) {
@@ -134,6 +135,11 @@ class Exchange {
     const { permit } = verdict
     if (this.#response.destroyed) {
       return gate.settle(permit, 0, { status: 'skipped', code: '', rows: 0, bytes: 0, masked: [] })
+    }
+    const over = endOf(session, permit.commands[0] as Command)
+    if (over !== null) {
+      gate.settle(permit, 0, { status: 'skipped', code: over.code, rows: 0, bytes: 0, masked: [] })
+      return answerRefusal(this.#response, over, { facts: request.facts, last: true })
     }
     let settled = false
     let forget = (): void => {}

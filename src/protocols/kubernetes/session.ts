@@ -1,5 +1,6 @@
 /** One agent connection: TLS, then requests, each of which takes the one path by itself. */
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { KubernetesTargetConfig } from '../../config/targets/kubernetes.ts'
 import type { Principal } from '../../gate/principal.ts'
@@ -26,23 +27,44 @@ export interface Shared {
 /** Ends what runs, for a reason that the agent is told. */
 export type Stop = (because: Refusal) => void
 
+/** A session, and how long the proof of who acts in it holds. Milliseconds since 1970. */
 interface Proven {
   readonly session: Session
-  /** When the proof ends, in milliseconds since 1970. */
-  readonly until: number
+  readonly expiresAt: number
+  checkAt: number
+  timer: NodeJS.Timeout | null
 }
 
-/** Tokens that one connection may present: clients renew theirs, and do not try many. */
+/** Tokens that one connection may present at a time: clients renew theirs, and do not try many. */
 const TOKENS = 16
+/** A token is verified again after this, so that a key that its issuer withdrew stops working soon. */
+const PROOF_LIFE_MS = 60_000
+/** Of the clocks of machines; what verifies tokens grants it too. */
+const TOLERANCE_MS = 5_000
+/** Timers count milliseconds in 31 bits. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** What an agent is told at the end of its session has this long to be sent. */
+const LINGER_MS = 2_000
+/** Of what a client calls itself, as an operator sees it. */
+const LONGEST_AGENT = 200
 
 export class Conversation {
   readonly shared: Shared
   readonly connection: Connection
   readonly log: Logger
   /** By the token that proved them, or by nothing. */
-  readonly #sessions = new Map<string, Proven>()
+  readonly #proven = new Map<string, Proven>()
+  readonly #proving = new Map<string, Promise<Session | Refusal>>()
+  /** Sessions whose proof is over, with why, while something of theirs may still be under way. */
+  readonly #leaving = new Map<Session, string>()
   readonly #running = new Map<object, { readonly session: Session; readonly stop: Stop }>()
+  #exchanges = 0
+  /** Nothing more is read from it. */
+  #ending = false
+  #linger: NodeJS.Timeout | null = null
   #over = false
+  /** Ends the connection once what was written is sent. */
+  #finish = (): void => void this.connection.socket.end()
 
   constructor(connection: Connection, shared: Shared) {
     this.connection = connection
@@ -50,34 +72,71 @@ export class Conversation {
     this.log = shared.wiring.log
   }
 
+  /** TLS stands; what ends the connection from here on says so within it. */
+  secured(end: () => void): void {
+    this.#finish = end
+  }
+
+  /** A request began. */
+  enter(response: ServerResponse): void {
+    this.#exchanges++
+    response.once('close', () => {
+      this.#exchanges--
+      this.#rest()
+    })
+  }
+
   /** The session of whoever sends these headers, or why there is none. */
-  async session(headers: Headers): Promise<Session | Refusal> {
+  session(headers: Headers): Session | Refusal | Promise<Session | Refusal> {
     const token = this.shared.verifier === null ? '' : (bearerOf(headers) ?? '')
-    const known = this.#sessions.get(token)
-    if (known !== undefined && known.until > Date.now()) return known.session
-    try {
-      if (known === undefined && this.#sessions.size >= TOKENS) return refusal('session.limit')
-      const proven = this.#open(await this.#principal(token))
-      if (known !== undefined) this.shared.wiring.gate.close(known.session, 'the token was proven anew')
-      this.#sessions.set(token, proven)
-      return proven.session
-    } catch (error) {
-      return refusalFor(error)
-    }
+    const known = this.#proven.get(token)
+    if (known !== undefined && Date.now() < known.checkAt) return known.session
+    const proving = this.#proving.get(token)
+    if (proving !== undefined) return proving
+    if (known === undefined && this.#proven.size + this.#proving.size >= TOKENS) return refusal('session.limit')
+    const begun = this.#prove(token, known, headers).finally(() => this.#proving.delete(token))
+    this.#proving.set(token, begun)
+    return begun
   }
 
   /** Remembers what runs, so that it ends with the session. Returns how to forget it. */
   track(session: Session, stop: Stop): () => void {
     const key = {}
     this.#running.set(key, { session, stop })
-    return () => this.#running.delete(key)
+    return () => {
+      this.#running.delete(key)
+      this.#rest()
+    }
   }
 
   /** The connection is over. */
   close(): void {
     if (this.#over) return
     this.#over = true
-    for (const { session } of this.#sessions.values()) this.shared.wiring.gate.close(session, 'closed')
+    if (this.#linger !== null) clearTimeout(this.#linger)
+    this.#closeLeaving()
+    for (const { session, timer } of this.#proven.values()) {
+      if (timer !== null) clearTimeout(timer)
+      this.shared.wiring.gate.close(session, 'closed')
+    }
+    this.#proven.clear()
+  }
+
+  async #prove(token: string, known: Proven | undefined, headers: Headers): Promise<Session | Refusal> {
+    try {
+      const principal = await this.#principal(token)
+      if (this.#over || this.#ending) return refusal('session.ended', 'the connection is over')
+      if (known !== undefined && this.#proven.get(token) === known) {
+        known.checkAt = checkTime(known.expiresAt)
+        return known.session
+      }
+      return this.shared.upstream.refuses(principal) ?? this.#open(token, principal, headers)
+    } catch (error) {
+      const because = refusalFor(error)
+      this.log.info({ err: error, code: because.code }, 'an agent was not let in')
+      if (known !== undefined && this.#proven.get(token) === known) this.#expire(token, known, because)
+      return because
+    }
   }
 
   async #principal(token: string): Promise<Principal> {
@@ -85,26 +144,77 @@ export class Conversation {
     return verifier === null ? wiring.identities.workload(wiring.workload) : await verifier.verify(token)
   }
 
-  #open(principal: Principal): Proven {
+  #open(token: string, principal: Principal, headers: Headers): Session {
     const { wiring } = this.shared
     const { peer } = this.connection
     const of = context(principal, wiring.workload, wiring.identity)
-    const session = wiring.gate.open(of, { client: `${peer.address}:${peer.port}` }, (because) =>
+    const agent = (headers.get('user-agent') ?? '').slice(0, LONGEST_AGENT).toWellFormed()
+    const session = wiring.gate.open(of, { client: `${peer.address}:${peer.port}`, agent }, (because) =>
       this.#end(session, because),
     )
     const { exp } = principal.claims
-    return { session, until: typeof exp === 'number' ? exp * 1000 : Number.POSITIVE_INFINITY }
+    const expiresAt = typeof exp === 'number' ? exp * 1000 + TOLERANCE_MS : Number.POSITIVE_INFINITY
+    const checkAt = this.shared.verifier === null ? Number.POSITIVE_INFINITY : checkTime(expiresAt)
+    const proven: Proven = { session, expiresAt, checkAt, timer: null }
+    this.#proven.set(token, proven)
+    if (expiresAt !== Number.POSITIVE_INFINITY) this.#watchExpiry(token, proven)
+    return session
+  }
+
+  #watchExpiry(token: string, proven: Proven): void {
+    const left = proven.expiresAt - Date.now()
+    const expired = refusal('identity.expired', 'the token has expired', 'present a new one')
+    const look = () =>
+      Date.now() < proven.expiresAt ? this.#watchExpiry(token, proven) : this.#expire(token, proven, expired)
+    proven.timer = setTimeout(look, Math.max(0, Math.min(left, LONGEST_TIMER_MS))).unref()
+  }
+
+  /** The proof is over, and with it all that was begun under it. The connection may go on with another. */
+  #expire(token: string, { session, timer }: Proven, because: Refusal): void {
+    if (timer !== null) clearTimeout(timer)
+    this.#proven.delete(token)
+    session.forbids = () => because
+    this.#leaving.set(session, because.code)
+    this.#stop(session, because)
+    this.#rest()
   }
 
   /** An operator ended the session: everything of it that runs is told, and the connection closes. */
   #end(ended: Session, because: Refusal): void {
-    for (const { session, stop } of this.#running.values()) if (session === ended) stop(because)
-    this.connection.socket.end()
+    this.#ending = true
+    this.#stop(ended, because)
+    this.#linger ??= setTimeout(() => this.connection.socket.destroy(), LINGER_MS)
+    this.#rest()
   }
+
+  #stop(of: Session, because: Refusal): void {
+    for (const { session, stop } of this.#running.values()) if (session === of) stop(because)
+  }
+
+  /** Nothing may be under way any more: what waited for that is done. */
+  #rest(): void {
+    if (this.#exchanges > 0 || this.#running.size > 0) return
+    this.#closeLeaving()
+    if (this.#ending) this.#finish()
+  }
+
+  #closeLeaving(): void {
+    for (const [session, why] of this.#leaving) this.shared.wiring.gate.close(session, why)
+    this.#leaving.clear()
+  }
+}
+
+/** Why nothing may be sent upstream in a session any more; null while something may. */
+export function endOf(session: Session, command: Parameters<NonNullable<Session['forbids']>>[0]): Refusal | null {
+  return session.ended ?? session.forbids?.(command) ?? null
 }
 
 export function newAuditId(): string {
   return randomUUID()
+}
+
+function checkTime(expiresAt: number): number {
+  return Math.min(expiresAt, Date.now() + PROOF_LIFE_MS)
 }
 
 function refusalFor(error: unknown): Refusal {

@@ -5,9 +5,10 @@ import type { Permit } from '../../../gate/gate.ts'
 import type { Outcome, OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { openForward } from '../commands.ts'
+import { UpstreamError, upstreamRefusal } from '../credential/failure.ts'
 import { type MaskPlan, type Rewriter, Unmaskable } from '../masking/plan.ts'
 import type { Request } from '../request/facts.ts'
-import type { Upstream } from '../upstream.ts'
+import type { Proof, Upstream } from '../upstream.ts'
 import { answerRefusal } from './answer.ts'
 import { returnedHeaders } from './headers.ts'
 import { farewell } from './watch.ts'
@@ -35,7 +36,7 @@ export class Forward implements Dispatcher.DispatchHandler {
   readonly #options: Omit<Dispatcher.DispatchOptions, 'headers'>
   readonly #headers: Readonly<Record<string, string>>
   readonly #byteLimit: number
-  #proof: Readonly<Record<string, string | readonly string[]>> = {}
+  #proof: Proof | null = null
   #timer: NodeJS.Timeout | null = null
   #controller: Controller | null = null
   /** Attempts that nobody waits for any more. */
@@ -43,7 +44,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   #rewriter: Rewriter | null = null
   #status = 0
   #bytes = 0
-  #proofs = 0
+  /** It was asked a second time, with another proof. */
+  #again = false
   #over = false
   /** Why Sidegate itself ends it. */
   #stopped: Refusal | null = null
@@ -63,7 +65,7 @@ export class Forward implements Dispatcher.DispatchHandler {
   /** Takes the permit's bytes, which must be on record. The returned function ends it for a reason that the agent is told. */
   static begin(of: ForwardOf): Forward {
     const forward = new Forward(of)
-    void forward.#dispatch()
+    forward.#prove()
     return forward
   }
 
@@ -85,9 +87,13 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   onResponseStart(controller: Controller, status: number, headers: IncomingHeaders): void {
     if (this.#over || status < 200) return
-    if (status !== UNAUTHORIZED || this.#proofs > 1) return this.#begin(status, headers)
-    controller.pause()
-    void this.#proveAgain(controller, status, headers)
+    // What stands behind a proxy has a 401 of its own, which is not about the sidecar.
+    if (status !== UNAUTHORIZED || this.#of.request.facts.subresource === 'proxy') return this.#begin(status, headers)
+    // Nothing of the answer is kept: it is about the sidecar, and the agent can do nothing about it.
+    this.#abandoned.add(controller)
+    this.#controller = null
+    controller.abort(new Error('the proof was rejected'))
+    void this.#proveAgain()
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
@@ -112,43 +118,49 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#end(this.#status < 400 ? 'completed' : 'failed', String(this.#status))
   }
 
-  onResponseError(controller: Controller): void {
+  onResponseError(controller: Controller, error: Error): void {
     if (this.#over || this.#abandoned.has(controller)) return
-    const because = refusal('upstream.unavailable', 'the API server cannot be reached, or went away', 'try again later')
+    this.#fail('lost', upstreamRefusal(error))
+  }
+
+  #prove(): void {
+    const { upstream, permit } = this.#of
+    const proof = upstream.prove(permit.session.context.principal)
+    if (!(proof instanceof Promise)) return this.#dispatch(proof)
+    proof.then(
+      (proven) => this.#dispatch(proven),
+      (error: unknown) => this.#fail('failed', upstreamRefusal(error)),
+    )
+  }
+
+  #dispatch(proof: Proof): void {
+    if (this.#over) return
+    this.#proof = proof
+    const headers = { ...this.#headers, ...proof.headers, 'audit-id': this.#of.auditId }
+    proof.pool.dispatch({ ...this.#options, headers }, this)
+  }
+
+  /** The credential may have been rotated between its reading and its use: one more try, with another one. */
+  async #proveAgain(): Promise<void> {
+    const { upstream, permit } = this.#of
+    try {
+      const rejected = this.#proof
+      const proof =
+        this.#again || rejected === null ? null : await upstream.proveAgain(permit.session.context.principal, rejected)
+      if (proof === null)
+        throw new UpstreamError('upstream.rejected', 'the API server did not accept the credential of the sidecar')
+      this.#again = true
+      this.#dispatch(proof)
+    } catch (error) {
+      this.#fail('failed', upstreamRefusal(error))
+    }
+  }
+
+  #fail(status: OutcomeStatus, because: Refusal): void {
+    if (this.#over) return
     if (this.#of.response.headersSent) this.#of.response.destroy()
     else answerRefusal(this.#of.response, because, { facts: this.#of.request.facts })
-    this.#end('lost', because.code)
-  }
-
-  async #dispatch(): Promise<void> {
-    const { upstream, permit, auditId } = this.#of
-    try {
-      this.#proof = await upstream.proof(permit.session.context.principal)
-      this.#proofs++
-    } catch {
-      return this.stop(
-        refusal('upstream.rejected', 'the credential of the sidecar cannot be read', 'tell whoever runs it'),
-      )
-    }
-    if (this.#over) return
-    const headers = { ...this.#headers, ...this.#proof, 'audit-id': auditId } as Record<string, string | string[]>
-    upstream.pool.dispatch({ ...this.#options, headers }, this)
-  }
-
-  /** The credential may have been rotated between its reading and its use. */
-  async #proveAgain(controller: Controller, status: number, headers: IncomingHeaders): Promise<void> {
-    const before = JSON.stringify(this.#proof)
-    const now = await this.#of.upstream.proof(this.#of.permit.session.context.principal).catch(() => this.#proof)
-    if (this.#over) return
-    if (JSON.stringify(now) === before) {
-      this.#begin(status, headers)
-      controller.resume()
-      return
-    }
-    this.#controller = null
-    this.#abandoned.add(controller)
-    controller.abort(new Error('asked again'))
-    await this.#dispatch()
+    this.#end(status, because.code)
   }
 
   #begin(status: number, headers: IncomingHeaders): void {
