@@ -79,9 +79,13 @@ export async function runClient(program: string, args: readonly string[], option
     stdio: [input === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', LC_ALL: 'C.UTF-8', ...env },
     ...(cwd === undefined ? {} : { cwd }),
-    killSignal: 'SIGKILL',
-    timeout: ms,
   })
+  const timer = setTimeout(() => {
+    child.kill('SIGKILL')
+    // What it started may hold on to them.
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+  }, ms)
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]
   child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
   child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk))
@@ -89,9 +93,10 @@ export async function runClient(program: string, args: readonly string[], option
   child.stdin?.on('error', () => {}).end(input ?? undefined)
   return await new Promise<Ended>((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', (code, signal) =>
-      resolve({ code, signal, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }),
-    )
+    child.once('close', (code, signal) => {
+      clearTimeout(timer)
+      resolve({ code, signal, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() })
+    })
   })
 }
 
