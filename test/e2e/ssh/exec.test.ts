@@ -123,6 +123,17 @@ t.test('a local reader that goes away ends the command', async (t) => {
   t.match(ended, { stdout: 'y\ngone\n' })
 })
 
+t.test('a reader that stalls and then goes away ends the command', async (t) => {
+  const ended = await alike(t, gated.clients(), 'stalled', async ({ config, directory: own }) => {
+    const pid = join(own, 'stalled-pid')
+    const line = `timeout 15 ssh -F ${config} there 'echo $$ >${pid}; head -c ${40 * MiB} /dev/zero; echo err >&2' | { head -c 1000000 >/dev/null; sleep 1; }; while kill -0 "$(cat ${pid})" 2>/dev/null; do sleep 0.02; done; echo gone`
+    const began = Date.now()
+    const { code, stdout } = await runClient('sh', ['-c', line])
+    return { code, stdout: stdout.toString(), soon: Date.now() - began < 10_000 }
+  })
+  t.same(ended, { code: 0, stdout: 'gone\n', soon: true })
+})
+
 t.test('a slow reader loses nothing', async (t) => {
   const size = 20 * MiB
   const slow = await alike(t, gated.clients(), 'slow', async ({ config }) => {

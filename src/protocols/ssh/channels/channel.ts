@@ -64,6 +64,8 @@ export class Channel {
   #sent: 'open' | 'eof' | 'close' = 'open'
   #received: 'open' | 'eof' | 'close' = 'open'
   #closeSent = false
+  /** The peer reads no more of the output. */
+  #deaf = false
   #over = false
 
   /** `window` is what the peer was told that it may send. */
@@ -97,6 +99,7 @@ export class Channel {
 
   write(bytes: Buffer, stream: Stream = 'data'): void {
     if (this.#sent !== 'open' || this.#received === 'close' || this.#over || bytes.length === 0) return
+    if (this.#deaf && (stream === 'data' || this.#sendable === 0)) return
     if (this.#queue.length > 0) this.#queue.push({ stream, bytes })
     else {
       const rest = this.#send(bytes, stream)
@@ -138,6 +141,17 @@ export class Channel {
     this.#queue = []
     if (!this.#closeSent) this.#closeNow()
     this.#sent = 'close'
+  }
+
+  /**
+   * The peer reads no more of the output, and will not open its window for what waits of it: OpenSSH counts what it drops as
+   * never taken. What waits is dropped, errors too where the window is shut, so that how the program ends is still told.
+   */
+  unread(): void {
+    this.#deaf = true
+    const shut = this.#sendable === 0
+    this.#queue = this.#queue.filter((item) => 'message' in item || (item.stream === 'error' && !shut))
+    this.#flush()
   }
 
   /** As many bytes of the peer's have been taken; it may send as many more. */

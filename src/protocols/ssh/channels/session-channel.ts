@@ -91,6 +91,7 @@ export class SessionChannel {
         return this.#reply(request, isSignalName(name) && (this.#program?.signalled(name) ?? false))
       }
       case 'eow@openssh.com':
+        this.#channel.unread()
         return this.#program?.unread()
       default:
         return this.#reply(request, false)
