@@ -71,6 +71,7 @@ export class FrameDecoder {
     while (at < chunk.length && !this.#closed) {
       if (this.#left === -1) {
         this.#head[this.#headLength++] = chunk[at++] as number
+        if (this.#headLength === 2) this.#look()
         if (this.#headLength === this.#headSize()) this.#begin()
         continue
       }
@@ -91,7 +92,8 @@ export class FrameDecoder {
     return 2 + more + (this.#masked ? MASK_BYTES : 0)
   }
 
-  #begin(): void {
+  /** What the first two bytes say is judged at once: of a peer that does not mask, a mask would be waited for. */
+  #look(): void {
     const [first = 0, second = 0] = this.#head
     this.#opcode = opcodeOf(first & 0x0f)
     this.#last = (first & 0x80) !== 0
@@ -99,7 +101,10 @@ export class FrameDecoder {
     if (((second & 0x80) !== 0) !== this.#masked) {
       throw new FrameViolation(this.#masked ? 'a frame of a client is not masked' : 'a frame of a server is masked')
     }
-    const length = this.#length(second & 0x7f)
+  }
+
+  #begin(): void {
+    const length = this.#length((this.#head[1] as number) & 0x7f)
     this.#mask = this.#masked ? Buffer.from(this.#head.subarray(this.#headLength - MASK_BYTES, this.#headLength)) : null
     this.#maskAt = 0
     this.#headLength = 0

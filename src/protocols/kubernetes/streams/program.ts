@@ -95,9 +95,8 @@ export class ProgramEnd implements AgentEnd {
     return true
   }
 
-  destroy(): void {
-    this.#of.socket.destroy()
-    this.#upstream?.destroy()
+  left(): void {
+    this.#upstream?.close(CLOSE.GOING_AWAY)
   }
 
   /** The agent's connection becomes a WebSocket. Once. */

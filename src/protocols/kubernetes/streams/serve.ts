@@ -112,7 +112,7 @@ class Upgrade {
     this.#socket.once('close', () => {
       forget()
       running.left()
-      end.destroy()
+      end.left()
     })
     const refused = await stream.run()
     if (refused !== null && wanted.kind === 'websocket') verdicts.remember(session, request, refused)

@@ -8,8 +8,10 @@ import type { Answered, Switched } from './dial.ts'
 import { SPDY, switching } from './handshake.ts'
 import type { AgentEnd, Stream } from './stream.ts'
 import { Traffic } from './traffic.ts'
-import { aboutSpdy } from './tunnel.ts'
 import { Waiting } from './waiting.ts'
+
+/** How long an API server may take what its agent left behind. */
+const LEAVING_MS = 5_000
 
 export interface SpliceOf {
   readonly socket: Duplex
@@ -34,7 +36,11 @@ export class SpliceEnd implements AgentEnd {
   held(): void {}
 
   refuse(because: Refusal): void {
-    if (this.#upstream !== null) return this.destroy()
+    if (this.#upstream !== null) {
+      this.#of.socket.destroy()
+      this.#upstream.destroy()
+      return
+    }
     this.#waiting.release()
     answerUpgrade(this.#of.socket, aboutSpdy(because), this.#of.facts)
   }
@@ -65,9 +71,13 @@ export class SpliceEnd implements AgentEnd {
     return true
   }
 
-  destroy(): void {
-    this.#of.socket.destroy()
-    this.#upstream?.destroy()
+  left(): void {
+    const upstream = this.#upstream
+    if (upstream === null || upstream.destroyed) return
+    upstream.end()
+    const timer = setTimeout(() => upstream.destroy(), LEAVING_MS)
+    timer.unref()
+    upstream.once('close', () => clearTimeout(timer))
   }
 
   #listen(side: 'agent' | 'upstream', from: Duplex, to: Duplex): void {
@@ -79,8 +89,14 @@ export class SpliceEnd implements AgentEnd {
     to.on('drain', () => from.resume())
     from.once('end', () => to.end())
     from.once('close', () => {
-      this.#traffic?.ended(side)
+      this.#traffic?.ended()
       to.end()
     })
   }
+}
+
+/** What policy said, and what would have been permitted instead. */
+function aboutSpdy({ remedy, ...because }: Refusal): Refusal {
+  const advice = 'SPDY cannot be inspected: use a client that speaks WebSocket, such as kubectl 1.31 or newer'
+  return { ...because, remedy: remedy === '' ? advice : `${remedy}; ${advice}` }
 }

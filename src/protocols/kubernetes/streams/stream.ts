@@ -32,8 +32,8 @@ export interface AgentEnd {
   answer(answered: Answered): void
   /** Both have switched. False where the API server switched to something else than it was asked for. */
   join(upstream: Switched, stream: Stream): boolean
-  /** Ends both sides. */
-  destroy(): void
+  /** The agent's connection is over: what it sent before still goes upstream, whose connection then ends. */
+  left(): void
 }
 
 export interface StreamOf {

@@ -25,10 +25,9 @@ export class Traffic {
     this.#stream.passed(bytes, part)
   }
 
-  ended(by: Side): void {
+  ended(): void {
     this.#tell()
-    if (by === 'agent') this.#stream.finished(null, true)
-    else this.#stream.finished(null, true)
+    this.#stream.finished(null, true)
   }
 
   #tell(): void {

@@ -3,7 +3,7 @@
  * Its frames are spoken at each end as those of programs are; of its bytes, the number is recorded.
  */
 import type { Duplex } from 'node:stream'
-import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import type { Refusal } from '../../../gate/refusal.ts'
 import type { RequestFacts } from '../request/facts.ts'
 import { answerUpgrade } from '../transport/answer.ts'
 import { relayAnswer } from './answer.ts'
@@ -79,9 +79,8 @@ export class TunnelEnd implements AgentEnd {
     return true
   }
 
-  destroy(): void {
-    this.#of.socket.destroy()
-    this.#ends?.upstream.destroy()
+  left(): void {
+    this.#ends?.upstream.close(CLOSE.GOING_AWAY)
   }
 
   #events(side: Side, whole: number | null) {
@@ -106,7 +105,7 @@ export class TunnelEnd implements AgentEnd {
   }
 
   #gone(side: Side): void {
-    this.#traffic?.ended(side === 'agent' ? 'agent' : 'upstream')
+    this.#traffic?.ended()
     this.#ends?.[OTHER[side]].close(side === 'agent' ? CLOSE.GOING_AWAY : CLOSE.NORMAL)
   }
 }
@@ -132,11 +131,4 @@ class Gathered {
     this.#length = 0
     return whole
   }
-}
-
-/** Why a tunnel over SPDY is not begun, beside what policy said of it. */
-export function aboutSpdy({ code, message, remedy, policy }: Refusal): Refusal {
-  const known = refusal('command.unsupported').code
-  const advice = 'SPDY cannot be inspected: use a client that speaks WebSocket, such as kubectl 1.31 or newer'
-  return { code: code === '' ? known : code, message, remedy: remedy === '' ? advice : `${remedy}; ${advice}`, policy }
 }
