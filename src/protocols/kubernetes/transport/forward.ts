@@ -42,6 +42,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   /** Attempts that nobody waits for any more. */
   readonly #abandoned = new WeakSet<Controller>()
   #rewriter: Rewriter | null = null
+  /** Begins the answer; null before there is one, and after. */
+  #head: (() => void) | null = null
   #status = 0
   #bytes = 0
   /** It was asked a second time, with another proof. */
@@ -114,6 +116,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       return this.#unmaskable(error)
     }
     if (this.#over) return
+    this.#head?.()
     this.#of.response.end()
     this.#end(this.#status < 400 ? 'completed' : 'failed', String(this.#status))
   }
@@ -171,11 +174,17 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (rewriter !== null && 'code' in rewriter) return this.stop(rewriter)
     this.#rewriter = rewriter
     const length = rewriter === null ? headers['content-length'] : undefined
-    response.writeHead(status, {
-      ...returnedHeaders(headers),
-      'audit-id': auditId,
-      ...(typeof length === 'string' ? { 'content-length': length } : {}),
-    })
+    this.#head = () => {
+      this.#head = null
+      response.writeHead(status, {
+        ...returnedHeaders(headers),
+        'audit-id': auditId,
+        ...(typeof length === 'string' ? { 'content-length': length } : {}),
+      })
+    }
+    // What turns out not to be shown at all is refused with a head of its own.
+    if (rewriter !== null && !this.#of.request.endless) return
+    this.#head()
     // Who watches waits for the head, and events may be long in coming.
     if (length === undefined) response.flushHeaders()
   }
@@ -187,6 +196,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       const message = `the policy limits a response to ${this.#byteLimit} bytes`
       return this.stop(refusal('obligation.limit', message, 'ask for less at once: a limit, or a selector'))
     }
+    this.#head?.()
     if (!this.#of.response.write(bytes)) controller?.pause()
   }
 
