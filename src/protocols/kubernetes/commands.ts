@@ -33,7 +33,9 @@ export class Commands {
 function shapeOf({ action, text, facts }: Request, upgrade: Upgrade, body: Body | null): Shape {
   const { name, ...rest } = facts
   const facing = body === null ? NO_BODY : factsOf(body)
-  const detail = { ...rest, name: name === '' ? (body?.name ?? '') : name, upgrade, ...facing } as unknown as JsonObject
+  const named = name === '' ? (body?.name ?? '') : name
+  const dryRun = facts.dryRun || (body?.dryRun ?? false)
+  const detail = { ...rest, name: named, dryRun, upgrade, ...facing } as unknown as JsonObject
   return Object.freeze({ protocol: 'kubernetes', action, text, detail: Object.freeze(detail) })
 }
 
