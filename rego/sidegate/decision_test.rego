@@ -127,7 +127,7 @@ test_the_most_hiding_mask_wins if {
 
 test_masks_of_all_kinds_add_up_in_a_fixed_order if {
 	decision := sidegate.decision with data.policy as {
-		"b": {"mask": {{"detector": "email", "with": "hash"}, {"path": "$.a", "with": "null"}}},
+		"b": {"mask": {{"detector": "email", "with": "hash"}, {"path": "data.*", "with": "null"}}},
 		"a": {"mask": {{"column": "public.c.ssn", "with": "redact"}}},
 	}
 		with input as _selecting
@@ -135,7 +135,7 @@ test_masks_of_all_kinds_add_up_in_a_fixed_order if {
 	decision.masks == [
 		{"column": "public.c.ssn", "detector": null, "path": null, "with": "redact", "policy": "policy.a"},
 		{"column": null, "detector": "email", "path": null, "with": "hash", "policy": "policy.b"},
-		{"column": null, "detector": null, "path": "$.a", "with": "null", "policy": "policy.b"},
+		{"column": null, "detector": null, "path": "data.*", "with": "null", "policy": "policy.b"},
 	]
 }
 

@@ -3,7 +3,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isTerm, refOf, type Term, visitExpressions, visitTerms } from './ast.ts'
 import type { Finding } from './findings.ts'
-import { wrongColumn, wrongDestination, wrongPath, wrongRelation } from './names.ts'
+import {
+  wrongColumn,
+  wrongDestination,
+  wrongLabel,
+  wrongPath,
+  wrongPointer,
+  wrongRelation,
+  wrongRepository,
+  wrongResource,
+} from './names.ts'
 import { type Definition, finding, type Program } from './program.ts'
 import { SCHEMAS } from './sources.ts'
 
@@ -17,6 +26,9 @@ const schemaOf = (protocol: string) => JSON.parse(readFileSync(join(SCHEMAS, `${
 
 /** Null, or what is wanted instead. */
 type Judge = (word: string) => string | null
+
+/** As `kubernetes.verbs_only` has them. */
+const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection', 'connect']
 
 /** By `<library>.<helper>`: what the texts of its first argument must be. */
 export type ArgumentJudges = ReadonlyMap<string, Judge>
@@ -44,6 +56,16 @@ export function argumentJudges(): ArgumentJudges {
     ...['reads_under', 'writes_under', 'links_under', 'downloads_under', 'uploads_under', 'sftp_touches'].map(
       (helper): [string, Judge] => [`ssh.${helper}`, wrongPath],
     ),
+    ['kubernetes.verbs_only', oneOf(VERBS)],
+    ['kubernetes.does', oneOf(VERBS)],
+    ['kubernetes.on_resources', wrongResource],
+    ['kubernetes.touches', wrongResource],
+    ['kubernetes.in_namespaces', wrongLabel],
+    ['kubernetes.reads_only_in', wrongLabel],
+    ['kubernetes.touches_namespace', wrongLabel],
+    ['kubernetes.changes_only', wrongPointer],
+    ['kubernetes.changes', wrongPointer],
+    ['kubernetes.uses_images', wrongRepository],
   ])
 }
 

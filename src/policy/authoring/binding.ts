@@ -8,10 +8,10 @@ import type { Finding } from './findings.ts'
 import { type Definition, finding, type Program } from './program.ts'
 
 /** Packages of `data.sidegate` whose every helper is true for one protocol alone. */
-const BINDING = new Set(['sql', 'ssh'])
+const BINDING = new Set(['kubernetes', 'sql', 'ssh'])
 
 const REMEDY =
-  'demand a helper such as `sql.reads_only({…})` or `ssh.only_runs({…})`, or add `"protocol": "postgres"` ("*" for every protocol) to what it yields'
+  'demand a helper such as `sql.reads_only({…})`, `ssh.only_runs({…})` or `kubernetes.reads_only_in({…})`, or add `"protocol": "postgres"` ("*" for every protocol) to what it yields'
 
 export function checkBinding(program: Program): Finding[] {
   return program

@@ -23,6 +23,41 @@ export const wrongDestination = (destination: string): string | null =>
 
 const DESTINATION = /^(?:[^/:[\]\s]+|\[[0-9a-fA-F:.]+\]):[1-9]\d{0,4}$/
 
+/** Null, or what is wanted instead: as kubectl writes resources, which have a group unless it is the core group. */
+export const wrongResource = (resource: string): string | null =>
+  RESOURCE.test(resource)
+    ? null
+    : 'a resource as kubectl writes it, in lower case: pods, pods/log, deployments.apps, *.apps, pods/*'
+
+const RESOURCE = /^(?:[a-z][a-z0-9-]*(?:\.[a-z0-9][a-z0-9.-]*)?|\*\.[a-z0-9][a-z0-9.-]*)(?:\/(?:[a-z][a-z0-9]*|\*))?$/
+
+/** Null, or what is wanted instead. */
+export const wrongLabel = (name: string): string | null =>
+  /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name) ? null : 'a name of lower-case letters, digits and hyphens'
+
+/** Null, or what is wanted instead. */
+export const wrongPointer = (pointer: string): string | null =>
+  /^(?:\/(?:[^~/]|~[01])+)+$/.test(pointer)
+    ? null
+    : 'a JSON Pointer such as /spec/replicas, `/` in a name as ~1 and `~` as ~0'
+
+/** Null, or what is wanted instead. */
+export const wrongRepository = (repository: string): string | null =>
+  /^[^\s/:@]+(?::\d+(?=\/))?(?:\/[^\s/:@]+)*$/.test(repository)
+    ? null
+    : 'a repository without tag, digest and `/` at its end, such as registry.example/team'
+
+/** Null, or what is wanted instead: a path from the root of each object, `$` if it is to be all of it. */
+export const wrongFieldPath = (path: string): string | null =>
+  FIELD_PATH.test(path)
+    ? null
+    : 'names from the root of the object, such as data.* or spec.users[*].token, with quotes around those that have dots: metadata.annotations["a.b/c"]'
+
+const FIELD = String.raw`(?:\*|[^.[\]"'*\s$]+)`
+/** What stands in quotes is JSON text. */
+const BRACKET = String.raw`\[(?:\*|"(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")\]`
+const FIELD_PATH = new RegExp(`^(?:\\$|${FIELD}|${BRACKET})(?:\\.${FIELD}|${BRACKET})*$`, 'u')
+
 function wrong(name: string, parts: 2 | 3): string | null {
   const found = split(name)
   return found.length === parts && found.every((part) => PART.test(part)) ? null : WANTED[parts]

@@ -2,7 +2,7 @@
 import { type Expression, isTerm, refOf, ruleName, type Term, visitExpressions } from './ast.ts'
 import { MASK_METHODS, RECORD_LEVELS } from '../../gate/decision.ts'
 import type { Finding } from './findings.ts'
-import { wrongColumn } from './names.ts'
+import { wrongColumn, wrongFieldPath } from './names.ts'
 import { type Definition, finding, isKind, type Kind, type Program } from './program.ts'
 
 type Judge = (term: Term) => string | null
@@ -23,6 +23,7 @@ const texts: Judge = (term) =>
     ? null
     : 'a list of texts'
 const column: Judge = (term) => text(term) ?? wrongColumn(String(term.value))
+const path: Judge = (term) => text(term) ?? wrongFieldPath(String(term.value))
 
 const reason = { code: text, message: anyText, remedy: anyText }
 
@@ -31,7 +32,7 @@ export const RESULTS = {
   allow: { ...reason, protocol: text },
   deny: reason,
   approve: { ...reason, groups: texts, count: positive, wait: duration, validFor: duration },
-  mask: { column, detector: text, path: text, with: oneOf(MASK_METHODS) },
+  mask: { column, detector: text, path, with: oneOf(MASK_METHODS) },
   limit: { rows: natural, bytes: natural, seconds: natural },
   record: { level: oneOf(RECORD_LEVELS) },
 } as const satisfies Record<Kind, Record<string, Judge>>

@@ -1,6 +1,6 @@
 /** `allow … if not sql.writes` would be true of every SSH command. */
 import t from 'tap'
-import { brief, check, HEADER, SSH_HEADER } from './fixture.ts'
+import { brief, check, HEADER, KUBERNETES_HEADER, SSH_HEADER } from './fixture.ts'
 
 const unbound = async (body: string, more = '') =>
   brief(await check(`${HEADER}allow contains {"code": "x"} if {\n\t${body}\n}\n${more}`)).includes('5:policy.unbound')
@@ -43,6 +43,16 @@ t.test('an allow that demands a helper of SSH is bound, and one that only denies
   }
   for (const body of ['not ssh.opens_shell', 'not ssh.runs("rm")', 'ssh.sftp_writes == false']) {
     t.ok(await unboundSsh(body), body)
+  }
+})
+
+t.test('an allow that demands a helper of Kubernetes is bound, and one that only denies it is not', async (t) => {
+  const rules = (body: string) => `${KUBERNETES_HEADER}allow contains {"code": "x"} if {\n\t${body}\n}\n`
+  for (const body of ['kubernetes.reads_only', 'kubernetes.verbs_only({"get"})\n\tnot kubernetes.reads_secrets']) {
+    t.strictSame(brief(await check(rules(body))), [], body)
+  }
+  for (const body of ['not kubernetes.writes', 'kubernetes.escalates == false', 'not kubernetes.touches("secrets")']) {
+    t.ok(brief(await check(rules(body))).includes('5:policy.unbound'), body)
   }
 })
 

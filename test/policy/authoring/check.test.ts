@@ -6,7 +6,7 @@ import { brief, check, HEADER } from './fixture.ts'
 const READ = 'allow contains {"code": "read"} if sql.reads\n'
 
 t.test('the shipped bundles have no mistakes', async (t) => {
-  for (const name of ['starter', 'starter-ssh', 'permissive']) {
+  for (const name of ['starter', 'starter-ssh', 'starter-kubernetes', 'permissive']) {
     t.strictSame(await checkPolicy(new URL(`../../../bundles/${name}`, import.meta.url).pathname), [], name)
   }
 })
@@ -68,6 +68,9 @@ t.test('what a rule yields is checked key by key', async (t) => {
     'mask contains {"column": "public.Customers.ssn", "with": "redact"}',
     'mask contains {"column": "public.customers.ssn", "with": "hide"}',
     'mask contains {"column": "public.customers.ssn", "path": "$.a", "with": "null"}',
+    'mask contains {"path": "$.a[0]", "with": "null"}',
+    'mask contains {"path": "data..a", "with": "null"}',
+    'mask contains {"path": "metadata.annotations[a.b/c]", "with": "null"}',
     'limit contains {"rows": 1.5}',
     'limit contains {"rows": -1}',
     'limit contains {}',
@@ -90,6 +93,8 @@ t.test('well-formed results of every kind are no mistakes', async (t) => {
     'approve contains {"code": "a", "groups": ["dba"], "count": 2, "wait": "10m", "validFor": "2h"} if sql.changes_schema',
     'mask contains {"column": "public.\\"Odd name\\".ssn", "with": "redact"}',
     'mask contains {"detector": "email", "with": "hash"}',
+    'mask contains {"path": "data.*", "with": "redact"}',
+    'mask contains {"path": "metadata.annotations[\\"a.b/c\\"]", "with": "null"}',
     'limit contains {"rows": 0, "bytes": 1, "seconds": 60}',
     'record contains {"level": "full"}',
   ]

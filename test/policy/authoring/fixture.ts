@@ -17,4 +17,6 @@ export const brief = (findings: readonly Finding[]): readonly string[] =>
 
 export const SSH_HEADER = 'package policy.p\n\nimport data.sidegate.ssh\n\n'
 
+export const KUBERNETES_HEADER = 'package policy.p\n\nimport data.sidegate.kubernetes\n\n'
+
 export const HEADER = 'package policy.p\n\nimport data.sidegate.sql\n\n'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { brief, check, HEADER, SSH_HEADER } from './fixture.ts'
+import { brief, check, HEADER, KUBERNETES_HEADER, SSH_HEADER } from './fixture.ts'
 
 const found = async (body: string, files: Readonly<Record<string, string>> = {}) =>
   brief(await check(`${HEADER}allow contains {"code": "x"} if {\n\tsql.reads\n\t${body}\n}\n`, files)).filter(
@@ -89,6 +89,46 @@ t.test('words that helpers of SSH do not know are errors, since they would never
   ]) {
     t.strictSame(await foundInSsh(call), [], call)
   }
+})
+
+const foundInKubernetes = async (call: string) =>
+  brief(await check(`${KUBERNETES_HEADER}deny contains {"code": "x"} if ${call}\n`)).filter(
+    (each) => !each.includes(':opa.'),
+  )
+
+t.test('words that helpers of Kubernetes do not know are errors, since they would never be true', async (t) => {
+  for (const call of [
+    'kubernetes.does("exec")',
+    'kubernetes.verbs_only({"get", "proxy"})',
+    'kubernetes.on_resources({"Pods"})',
+    'kubernetes.on_resources({"*"})',
+    'kubernetes.on_resources({"apps/deployments/scale"})',
+    'kubernetes.touches("pods/")',
+    'kubernetes.touches("deployments.")',
+    'kubernetes.in_namespaces({"*"})',
+    'kubernetes.reads_only_in({"default", ""})',
+    'kubernetes.touches_namespace("Kube_System")',
+    'kubernetes.changes_only({"spec.replicas"})',
+    'kubernetes.changes_only({"/"})',
+    'kubernetes.changes("/metadata/annotations/a~b")',
+    'kubernetes.uses_images({"registry.example/"})',
+    'kubernetes.uses_images({"nginx:1"})',
+  ]) {
+    t.strictSame(await foundInKubernetes(call), ['5:policy.argument'], call)
+  }
+  for (const call of [
+    'kubernetes.does("connect")',
+    'kubernetes.verbs_only({"get", "deletecollection"})',
+    'kubernetes.on_resources({"pods", "pods/log", "*.apps/scale", "clusterroles.rbac.authorization.k8s.io", "nodes/*"})',
+    'kubernetes.in_namespaces({"default", "team-1"})',
+    'kubernetes.changes_only({"/spec/containers/*/image", "/metadata/annotations/a.b~1c"})',
+    'kubernetes.uses_images({"nginx", "registry.example:5000/team", "localhost/x"})',
+    'input.command.detail.exec.command[_] == "a"',
+    'input.command.detail.pod.baseline[_] == "a"',
+  ]) {
+    t.strictSame(await foundInKubernetes(call), [], call)
+  }
+  t.strictSame(await foundInKubernetes('input.command.detail.exec.argv[_] == "a"'), ['5:policy.input'])
 })
 
 t.test('paths of every protocol are known, and those of none are errors', async (t) => {
