@@ -73,7 +73,7 @@ class Upgrade {
     const { method = '', url = '' } = this.#incoming
     const malformed = checkClaims(headers) ?? checkForm(this.#incoming, headers, head)
     if (malformed !== null) return await this.#refuse(session, null, malformed)
-    const parsed = parseRequest(method, url, () => true)
+    const parsed = parseRequest(method, url)
     if (parsed.kind === 'refused') return await this.#refuse(session, null, parsed.refusal)
     const { request } = parsed
     const wanted = wantedOf(request, headers)

@@ -40,7 +40,7 @@ t.test('what says of no exit code gives none', async (t) => {
 })
 
 t.test('a refusal that a person has read beside it gives the exit code of what could not be run', async (t) => {
-  const parsed = parseRequest('GET', '/api/v1/namespaces/shop/pods/web/exec?command=sh&stdout=true', () => true)
+  const parsed = parseRequest('GET', '/api/v1/namespaces/shop/pods/web/exec?command=sh&stdout=true')
   if (parsed.kind === 'refused') throw new Error(parsed.refusal.message)
   const { facts } = parsed.request
   const because = refusal('policy.no-match')
