@@ -148,8 +148,14 @@ class Pools {
     this.#open.add(pool)
     this.#current = { tls, pool }
     // Whoever was given the old one in this turn dispatches in this turn.
-    if (old !== undefined) setImmediate(() => void old.close().finally(() => this.#open.delete(old)))
+    if (old !== undefined) setImmediate(() => void this.#retire(old))
     return pool
+  }
+
+  /** It ends when the last request on it does: a watch may take an hour. */
+  async #retire(pool: Pool): Promise<void> {
+    await pool.close().catch(() => {})
+    this.#open.delete(pool)
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@
 import type { Principal } from '../../../gate/principal.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 
-/** In `impersonatedUser.extra` of the audit log: who delegated to the user, nearest first, each as `SUBJECT ISSUER`. */
+/** In `impersonatedUser.extra` of the audit log: who delegated to the user, nearest first, each as `SUBJECT|ISSUER`. */
 export const DELEGATES = 'sidegate/delegates'
 const DELEGATES_HEADER = `impersonate-extra-${encodeURIComponent(DELEGATES).toLowerCase()}`
 
@@ -38,7 +38,7 @@ export function impersonation({ subject, groups, chain }: Principal): Record<str
     ...(groups.length === 0 ? {} : { 'impersonate-group': groups.map(bytes) }),
     ...(chain.length === 0
       ? {}
-      : { [DELEGATES_HEADER]: chain.map(({ subject: by, issuer }) => `${escaped(by)} ${escaped(issuer)}`) }),
+      : { [DELEGATES_HEADER]: chain.map(({ subject: by, issuer }) => `${escaped(by)}|${escaped(issuer)}`) }),
   }
 }
 
@@ -51,11 +51,11 @@ function sendable(text: string): boolean {
   return text.isWellFormed() && !UNSENDABLE.test(text)
 }
 
-/** Visible ASCII stays as it is, so that one blank divides the two. */
+/** Visible ASCII stays as it is, but for what divides the two and what escapes. */
 function escaped(text: string): string {
   return text
     .toWellFormed()
-    .replace(/[^!-$&-~]/gu, (character) =>
+    .replace(/[^!-$&-{}~]/gu, (character) =>
       [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
     )
 }
