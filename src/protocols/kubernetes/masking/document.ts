@@ -64,8 +64,8 @@ export class DocumentMasker {
   }
 
   /** A member of a collection's own root, from its key on. */
-  rootMember(bytes: Buffer, keyAt: number, end: number, edits: Edits): void {
-    this.#objects.rootMember(bytes, keyAt, end, edits)
+  rootMember(bytes: Buffer, keyAt: number, edits: Edits): void {
+    this.#objects.rootMember(bytes, keyAt, edits)
   }
 
   /** `{"cells": […], "object": {…}}` */

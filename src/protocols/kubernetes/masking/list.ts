@@ -92,7 +92,7 @@ export class ListRewriter extends StreamRewriter {
     else if (reduce !== null && key === 'apiVersion') {
       this.edits.replace(at, behind, Buffer.from(JSON.stringify(reduce.version)))
     } else if (key !== 'metadata' || !isListMeta(bytes, at, behind)) {
-      this.#documents.rootMember(bytes, keyAt, behind, this.edits)
+      this.#documents.rootMember(bytes, keyAt, this.edits)
     }
   }
 

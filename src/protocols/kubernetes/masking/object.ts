@@ -68,11 +68,11 @@ export class ObjectMasker {
   }
 
   /** A member that stands alone, whose key begins at `keyAt`. */
-  rootMember(bytes: Buffer, keyAt: number, end: number, edits: Edits): void {
-    const members = new Members(bytes, keyAt - 1, end)
+  rootMember(bytes: Buffer, keyAt: number, edits: Edits): void {
+    const members = new Members(bytes, keyAt - 1, bytes.length)
     if (!members.next()) return
     this.denied = null
-    this.member(bytes, end, members, edits)
+    this.member(bytes, bytes.length, members, edits)
     this.#refuseDenied()
   }
 

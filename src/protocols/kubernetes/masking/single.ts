@@ -12,6 +12,6 @@ export function objectRequest({ facts }: Request, namespace: string, name: strin
     resource,
     name,
   ]
-  const parsed = parseRequest('GET', `/${segments.map(encodeSegment).join('/')}`, () => true)
+  const parsed = parseRequest('GET', `/${segments.map(encodeSegment).join('/')}`)
   return parsed.kind === 'request' ? parsed.request : null
 }
