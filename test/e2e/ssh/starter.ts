@@ -13,9 +13,9 @@ export interface Moved {
   readonly srv: string
 }
 
-/** The same place each time, since compiled bundles are kept by their content. */
-export function movedStarter(t: Test): Moved {
-  const srv = join(tmpdir(), 'sidegate-starter-srv')
+/** The same place for the same name each time, since compiled bundles are kept by their content. No two files share a name. */
+export function movedStarter(t: Test, name: string): Moved {
+  const srv = join(tmpdir(), `sidegate-starter-${name}`)
   rmSync(srv, { recursive: true, force: true })
   t.teardown(() => rmSync(srv, { recursive: true, force: true }))
   for (const directory of ['app', 'agent', 'git']) mkdirSync(join(srv, directory), { recursive: true })
