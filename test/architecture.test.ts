@@ -25,6 +25,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   policy: PORT,
   approval: PORT,
   mask: PORT,
+  /** What command lines would run, whatever protocol brings them. */
+  shell: { values: ['gate'] },
   record: PORT,
   identity: PORT,
   credentials: PORT,
@@ -35,7 +37,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   /** protocols/index.ts, the list: every protocol's folder, and the contract. */
   'protocols/index': { values: ['protocols/*', 'protocols'] },
   /** protocols/NAME, each of them. */
-  'protocols/*': { values: ['gate', 'protocols', ...BOTTOM], types: WIRED },
+  'protocols/*': { values: ['gate', 'shell', 'protocols', ...BOTTOM], types: WIRED },
   commands: { values: ['*'] },
   main: { values: ['commands'] },
 }

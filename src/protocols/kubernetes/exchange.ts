@@ -84,7 +84,7 @@ class Exchange {
       const because = refusal('command.unsupported', 'only HTTP/1.1 is understood', 'use HTTP/1.1')
       return await this.#refuse(session, unjudged(method, url), because)
     }
-    const parsed = parseRequest(method, url, () => true)
+    const parsed = parseRequest(method, url)
     if (parsed.kind === 'refused') return await this.#refuse(session, unjudged(method, url), parsed.refusal)
     const body = await this.#body(parsed.request, headers)
     if (body !== null && 'code' in body) return await this.#refuse(session, unjudged(method, url), body, parsed.request)

@@ -2,9 +2,9 @@
 import type { Command, Shape } from '../../gate/command.ts'
 import type { JsonObject } from '../../gate/json.ts'
 import { type Refusal, refusal } from '../../gate/refusal.ts'
-import type { ShellAnalysis, ShellFacts } from './shell/facts.ts'
-import { analyseCommandLine } from './shell/analyse.ts'
-import { SHELL_LIMITS } from './shell/limits.ts'
+import type { ShellAnalysis, ShellFacts } from '../../shell/facts.ts'
+import { analyseCommandLine } from '../../shell/analyse.ts'
+import { SHELL_LIMITS } from '../../shell/limits.ts'
 
 const NONE: readonly never[] = Object.freeze([])
 const NOTHING: JsonObject = Object.freeze({})

@@ -1,4 +1,5 @@
 /** One request line: from its bytes to the facts that policy judges, and to the one form in which it is forwarded. */
+import { runsOthers } from '../../../shell/argv.ts'
 import { attributesOf, type Located } from './attributes.ts'
 import { type Exec, METHODS, type Method, type ParsedRequest, type Request, type RequestFacts } from './facts.ts'
 import { checkParameters, isDryRun, isProxy } from './parameters.ts'
@@ -14,22 +15,18 @@ const OPEN_PATHS =
 const DISCOVERY = /^\/(api\/[a-z0-9]+|apis\/[a-z0-9.-]+(\/[a-z0-9]+)?)$/
 
 /**
- * Never throws. `runsOthers` says whether an argv could run commands that are not in it.
+ * Never throws.
  */
-export function parseRequest(
-  method: string,
-  target: string,
-  runsOthers: (argv: readonly string[]) => boolean,
-): ParsedRequest {
+export function parseRequest(method: string, target: string): ParsedRequest {
   try {
-    return { kind: 'request', request: parse(method, target, runsOthers) }
+    return { kind: 'request', request: parse(method, target) }
   } catch (error) {
     if (error instanceof Refused) return { kind: 'refused', refusal: error.refusal }
     throw error
   }
 }
 
-function parse(methodName: string, raw: string, runsOthers: (argv: readonly string[]) => boolean): Request {
+function parse(methodName: string, raw: string): Request {
   const method = METHODS.find((known) => known === methodName)
   if (method === undefined) {
     throw new Refused('command.unsupported', `the API server has no method ${methodName.slice(0, 20)}`, 'use kubectl')
@@ -44,7 +41,7 @@ function parse(methodName: string, raw: string, runsOthers: (argv: readonly stri
     dryRun: isDryRun(query),
     force: flag(query, 'force'),
     query: Object.fromEntries(query),
-    exec: execOf({ nameAt, ...attributes }, query, runsOthers),
+    exec: execOf({ nameAt, ...attributes }, query),
   }
   return {
     method,
@@ -92,7 +89,7 @@ function isLog({ group, resource, subresource }: Omit<Located, 'nameAt'>): boole
   return group === '' && resource === 'pods' && subresource === 'log'
 }
 
-function execOf(attributes: Located, query: Query, runsOthers: (argv: readonly string[]) => boolean): Exec | null {
+function execOf(attributes: Located, query: Query): Exec | null {
   const { group, resource, subresource } = attributes
   if (group !== '' || resource !== 'pods' || (subresource !== 'exec' && subresource !== 'attach')) return null
   const command = query.get('command') ?? []

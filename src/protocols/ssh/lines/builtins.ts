@@ -1,7 +1,7 @@
 /** Which lines the shell itself answers: single commands of literal words. Everything else goes upstream as it is. */
-import { analyseCommandLine } from '../shell/analyse.ts'
-import type { Reason } from '../shell/facts.ts'
-import { SHELL_LIMITS } from '../shell/limits.ts'
+import { analyseCommandLine } from '../../../shell/analyse.ts'
+import type { Reason } from '../../../shell/facts.ts'
+import { SHELL_LIMITS } from '../../../shell/limits.ts'
 import { assignmentsOf } from './state.ts'
 
 export type Intent =

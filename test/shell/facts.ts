@@ -1,6 +1,6 @@
 /** Short forms of what tests say about facts. */
-import { analyseCommandLine } from '../../../../src/protocols/ssh/shell/analyse.ts'
-import type { ShellFacts } from '../../../../src/protocols/ssh/shell/facts.ts'
+import { analyseCommandLine } from '../../src/shell/analyse.ts'
+import type { ShellFacts } from '../../src/shell/facts.ts'
 
 export function factsOf(line: string): ShellFacts {
   const analysis = analyseCommandLine(line)

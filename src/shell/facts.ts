@@ -1,5 +1,5 @@
 /** The facts about one command line, in the words of `rego/schemas/ssh.json`. */
-import type { Refusal } from '../../../gate/refusal.ts'
+import type { Refusal } from '../gate/refusal.ts'
 
 /** A word as a command is given it; null where only the shell that runs it will know it, and then it may be several. */
 export type Word = string | null

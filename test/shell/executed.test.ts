@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { analyseCommandLine } from '../../../../src/protocols/ssh/shell/analyse.ts'
+import { analyseCommandLine } from '../../src/shell/analyse.ts'
 import { Oracle, SHELLS } from './oracle.ts'
 import { isOpaque, isPredicted } from './predictions.ts'
 import { line, literalLine, noisyLine } from './scripts.ts'

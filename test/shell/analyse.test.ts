@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import fc from 'fast-check'
-import { analyseCommandLine } from '../../../../src/protocols/ssh/shell/analyse.ts'
-import { SHELL_LIMITS } from '../../../../src/protocols/ssh/shell/limits.ts'
+import { analyseCommandLine } from '../../src/shell/analyse.ts'
+import { SHELL_LIMITS } from '../../src/shell/limits.ts'
 import { canonicalOf, factsOf, refusalOf, shown } from './facts.ts'
 import { line, noisyLine } from './scripts.ts'
 
@@ -206,7 +206,7 @@ t.test('only one program with words that csh and fish read alike is portable', (
 })
 
 t.test('the facts are never beyond the words of their schema, and nothing is ever thrown', (t) => {
-  const schema = JSON.parse(readFileSync(new URL('../../../../rego/schemas/ssh.json', import.meta.url), 'utf8'))
+  const schema = JSON.parse(readFileSync(new URL('../../rego/schemas/ssh.json', import.meta.url), 'utf8'))
   const { commands, redirects, reasons, transfer } = schema.properties
   const reasonWords = new Set<string>(reasons.items.enum)
   const hides = new Set<string | null>(commands.items.properties.hides.enum)

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import fc from 'fast-check'
-import { analyseCommandLine } from '../../../../src/protocols/ssh/shell/analyse.ts'
+import { analyseCommandLine } from '../../src/shell/analyse.ts'
 import { factsOf } from './facts.ts'
 import { Oracle, SHELLS } from './oracle.ts'
 import { line, noisyLine } from './scripts.ts'

@@ -1,5 +1,5 @@
 /** What has been found so far in a line, and the one way in which its analysis ends early. */
-import { refusal, type Refusal, type RefusalCode } from '../../../gate/refusal.ts'
+import { refusal, type Refusal, type RefusalCode } from '../gate/refusal.ts'
 import type { FoundCommand, Hides, Reason, RedirectFacts } from './facts.ts'
 import type { ShellLimits } from './limits.ts'
 

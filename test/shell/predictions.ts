@@ -1,5 +1,5 @@
 /** Whether what was executed is within what the facts said. */
-import type { ShellFacts, Words } from '../../../../src/protocols/ssh/shell/facts.ts'
+import type { ShellFacts, Words } from '../../src/shell/facts.ts'
 
 /** The line says that something is not in sight. */
 export function isOpaque(facts: ShellFacts): boolean {

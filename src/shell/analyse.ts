@@ -8,7 +8,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parse } from 'unbash'
 import type { ParsedScript } from 'unbash'
-import { refusal } from '../../../gate/refusal.ts'
+import { refusal } from '../gate/refusal.ts'
 import { canonicalLine, isPortable } from './canonical.ts'
 import { Collection, Refused, type Place } from './collection.ts'
 import { visitCommand } from './commands.ts'
