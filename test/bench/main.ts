@@ -2,7 +2,19 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-const PARTS = ['pgbench', 'streams', 'footprint', 'decide', 'record', 'frames', 'facts', 'mask', 'sftp', 'ssh'] as const
+const PARTS = [
+  'pgbench',
+  'streams',
+  'footprint',
+  'decide',
+  'record',
+  'frames',
+  'facts',
+  'mask',
+  'sftp',
+  'ssh',
+  'kubernetes',
+] as const
 
 const chosen = process.argv.slice(2)
 for (const part of PARTS.filter((name) => chosen.length === 0 || chosen.includes(name))) {
