@@ -10,6 +10,8 @@ export interface FailureTraits {
   readonly observe: boolean
   /** Some target is one of SSH. */
   readonly ssh: boolean
+  /** Some target is one of Kubernetes. */
+  readonly kubernetes: boolean
 }
 
 /** What can fail on the way of SSH only. */
@@ -31,7 +33,31 @@ const SSH: readonly FailureRow[] = [
   },
 ]
 
-export function failureTable({ redis, observe, ssh }: FailureTraits): readonly FailureRow[] {
+/** What can fail on the way of Kubernetes only. */
+const KUBERNETES: readonly FailureRow[] = [
+  {
+    failure: 'a request to a Kubernetes API is refused',
+    result: 'a Status that kubectl prints; the connection lives on',
+    code: '',
+  },
+  {
+    failure: "the API server rejects the sidecar's credential",
+    result: 'it is read again and tried once more, then refused',
+    code: 'upstream.rejected',
+  },
+  {
+    failure: 'what a mask is asked for cannot be inspected',
+    result: 'it is refused, or cut off where it began',
+    code: 'obligation.unsupported',
+  },
+  {
+    failure: "an agent's token expires",
+    result: 'its session ends, with the watches and streams in it',
+    code: 'identity.expired',
+  },
+]
+
+export function failureTable({ redis, observe, ssh, kubernetes }: FailureTraits): readonly FailureRow[] {
   const rows: FailureRow[] = [
     { failure: 'no bundle is active', result: 'not ready; every command is refused', code: 'policy.unavailable' },
     { failure: 'a new bundle does not prove itself', result: 'the active one stays', code: 'bundle.*' },
@@ -56,6 +82,7 @@ export function failureTable({ redis, observe, ssh }: FailureTraits): readonly F
     },
     { failure: 'an operator ends a session', result: 'it is over, and the reason on record', code: 'session.ended' },
     ...(ssh ? SSH : []),
+    ...(kubernetes ? KUBERNETES : []),
     { failure: 'the sidecar dies', result: 'nothing reaches the target', code: '' },
   ]
   if (redis)

@@ -136,24 +136,33 @@ function nearestExisting(directory: string): string {
   return found
 }
 
+/** Where a target names a certificate and its key. */
+const PAIRS: readonly (readonly [section: KeyPath, cert: string, key: string])[] = [
+  [['agent', 'tls'], 'cert', 'key'],
+  [['credential'], 'certFile', 'keyFile'],
+]
+
 /** A certificate without its own key would fail only when the first agent connects. */
 function checkPairs(configuration: unknown): Problem[] {
   const targets = child(configuration, 'targets')
   const names = targets !== null && typeof targets === 'object' ? Object.keys(targets) : []
-  return names.flatMap((name) => {
-    const path: KeyPath = ['targets', name, 'agent', 'tls']
-    const tls = path.reduce(child, configuration)
-    const [cert, key] = [child(tls, 'cert'), child(tls, 'key')]
-    if (typeof cert !== 'string' || typeof key !== 'string') return []
-    try {
-      if (new X509Certificate(readFileSync(cert)).checkPrivateKey(createPrivateKey(readFileSync(key)))) return []
-    } catch {
-      // That one of them cannot be read or parsed was said above.
-      return []
-    }
-    const message = 'is not the key of the certificate'
-    return [problem('config.file', [...path, 'key'], message, 'give the private key that the certificate was made for')]
-  })
+  return names.flatMap((name) =>
+    PAIRS.flatMap(([section, cert, key]) => checkPair(configuration, ['targets', name, ...section], cert, key)),
+  )
+}
+
+function checkPair(configuration: unknown, path: KeyPath, certKey: string, keyKey: string): Problem[] {
+  const section = path.reduce(child, configuration)
+  const [cert, key] = [child(section, certKey), child(section, keyKey)]
+  if (typeof cert !== 'string' || typeof key !== 'string') return []
+  try {
+    if (new X509Certificate(readFileSync(cert)).checkPrivateKey(createPrivateKey(readFileSync(key)))) return []
+  } catch {
+    // That one of them cannot be read or parsed was said above.
+    return []
+  }
+  const message = 'is not the key of the certificate'
+  return [problem('config.file', [...path, keyKey], message, 'give the private key that the certificate was made for')]
 }
 
 function codeOf(error: unknown): string {

@@ -69,6 +69,7 @@ export function postureOf({ file, configuration, weaknesses }: Loaded): Posture 
       redis: record.redis !== undefined,
       observe: policy.mode === 'observe',
       ssh: Object.values(targets).some(({ protocol }) => protocol === 'ssh'),
+      kubernetes: Object.values(targets).some(({ protocol }) => protocol === 'kubernetes'),
     }),
     weaknesses: weaknesses.map((found) => {
       const { path, code, message, remedy } = found

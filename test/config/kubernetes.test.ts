@@ -1,5 +1,6 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
 import { PLAIN } from '../../src/commands/terminal.ts'
 import { loadConfiguration } from '../../src/config/load.ts'
@@ -9,6 +10,8 @@ import { ConfigurationError, type Located } from '../../src/config/problem.ts'
 import { folderOf, GOOD, write } from './fixture.ts'
 
 const folder = folderOf(t)
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+writeFileSync(join(folder, 'other.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
 const UPSTREAM = 'upstream: { host: kubernetes.default.svc, ca: agent.pem }'
 const AGENT = 'agent: { authenticate: none, caFile: journal/ca.pem }'
 const CREDENTIAL = 'credential: { tokenFile: token }'
@@ -58,7 +61,38 @@ t.test('the posture tells how the sidecar proves itself, and as whom it acts', a
     'a token of agents/reader for 30m, asked for with the token in',
   )
   t.match(page('credential: { certFile: agent.pem, keyFile: agent.key }'), 'the certificate in')
-  t.match(page('credential: { tokenFile: token, impersonate: principal }'), 'the principal (impersonation)')
+  const impersonating = page('credential: { tokenFile: token, impersonate: principal }')
+  t.match(impersonating, /acts as +the principal: the API server authorises and audits the agent/)
+  t.match(impersonating, /needs +impersonate on those users, serviceaccounts and groups, and on userextras/)
+})
+
+t.test('the posture tells what the token says of itself, never the token, and what is wrong with it', async (t) => {
+  const page = (token: string) => {
+    writeFileSync(join(folder, 'token'), token, { mode: 0o600 })
+    return printPosture(postureOf(load()), { revision: 'r1', problem: null }, { ...PLAIN, red: (text) => `<${text}>` })
+  }
+  const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`
+  const sub = 'system:serviceaccount:agents:sidegate'
+  const exp = Math.floor(Date.now() / 1000) + 600
+  const token = jwt({ sub, aud: ['https://api', 'two'], exp })
+  t.match(page(token), `${sub} for https://api, two, until ${new Date(exp * 1000).toISOString().slice(0, 19)}Z`)
+  t.notMatch(page(token), token)
+  t.match(page(jwt({ sub, exp: 1 })), `<${sub}, and expired at 1970-01-01T00:00:01Z>`)
+  t.match(page(jwt({ sub })), `<${sub}, for ever>`)
+  t.match(page(jwt({ sub: 'a\u001b[2J', exp: 1e300 })), '<a\\u001b[2J, for ever>')
+  for (const other of ['opaque', 'a.b.c', jwt([])]) t.match(page(other), /token says +(nothing|<nobody)/)
+  page('a token')
+})
+
+t.test('what can fail on the way to an API server is in the table of failures', async (t) => {
+  const page = printPosture(postureOf(load()), { revision: 'r1', problem: null }, PLAIN)
+  for (const code of ['upstream.rejected', 'identity.expired', 'obligation.unsupported']) t.match(page, code)
+  const without = printPosture(
+    postureOf(loadConfiguration(write(folder, GOOD), {})),
+    { revision: 'r1', problem: null },
+    PLAIN,
+  )
+  t.notMatch(without, 'Kubernetes')
 })
 
 t.test('every mistake names its key and what would be right', async (t) => {
@@ -74,6 +108,18 @@ t.test('every mistake names its key and what would be right', async (t) => {
       'tokenFile: token, serviceAccount: { namespace: a, name: b, expiry: 1m } }',
       'config.value',
       'targets.cluster.credential.serviceAccount.expiry',
+    ],
+    [
+      'tokenFile: token }',
+      'tokenFile: token, serviceAccount: { namespace: a/b, name: b } }',
+      'config.value',
+      'targets.cluster.credential.serviceAccount.namespace',
+    ],
+    [
+      CREDENTIAL,
+      'credential: { certFile: agent.pem, keyFile: other.key }',
+      'config.file',
+      'targets.cluster.credential.keyFile',
     ],
     [CREDENTIAL, 'credential: {}', 'config.missing', 'targets.cluster.credential.tokenFile'],
   ]

@@ -1,4 +1,5 @@
 /** What holds for a Kubernetes target. */
+import { readClaims } from '../files/claims.ts'
 import type { Fact } from '../posture.ts'
 import type { KubernetesTargetConfig } from '../targets/kubernetes.ts'
 import { formatAddress, formatDuration, formatSize } from '../values.ts'
@@ -16,6 +17,7 @@ export function kubernetesFacts(target: KubernetesTargetConfig): readonly Fact[]
     agentsFact(agent),
     ['upstream', `${formatAddress(upstream)}${name}, verified by ${upstream.ca ?? "the system's authorities"}`],
     ['credential', credentialOf(credential)],
+    ...claimsFacts(credential),
     ...actsAs(credential),
     [
       'limits',
@@ -50,6 +52,27 @@ function credentialOf(credential: KubernetesTargetConfig['credential']): string 
 function actsAs({ impersonate }: KubernetesTargetConfig['credential']): Fact[] {
   if (impersonate === 'none') return []
   return [
-    ['acts as', 'the principal (impersonation), which the credential must be allowed for users, groups and userextras'],
+    ['acts as', 'the principal: the API server authorises and audits the agent, not the sidecar'],
+    [
+      'needs',
+      'impersonate on those users, serviceaccounts and groups, and on userextras/sidegate/delegates (who delegated)',
+    ],
   ]
+}
+
+/** What tokens say of themselves. Nobody verified it here, and the API server will. */
+function claimsFacts(credential: KubernetesTargetConfig['credential']): Fact[] {
+  if (!('tokenFile' in credential)) return []
+  const claims = readClaims(credential.tokenFile)
+  if (claims === null) return [['token says', 'nothing: it is no JWT, and may hold for ever']]
+  const { subject, audiences, expires } = claims
+  const who = [
+    subject === '' ? 'nobody' : subject,
+    ...(audiences.length === 0 ? [] : ['for', audiences.join(', ')]),
+  ].join(' ')
+  if (expires === null) return [['token says', `${who}, for ever`, 'weak']]
+  const until = expires.toISOString().replace('.000Z', 'Z')
+  return expires.getTime() < Date.now()
+    ? [['token says', `${who}, and expired at ${until}`, 'weak']]
+    : [['token says', `${who}, until ${until}; the API server will verify it`]]
 }

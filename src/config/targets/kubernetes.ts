@@ -18,14 +18,18 @@ const agent = z.discriminatedUnion('authenticate', [
 /** How the API server is told for whom the sidecar acts. */
 const impersonate = z.enum(['none', 'principal']).default('none')
 
+/** RFC 1123, as the API server demands it of namespaces and of service accounts. */
+const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
+const name = z.string().regex(NAME, 'must be a name as Kubernetes has them: a-z, 0-9, - and .')
+
 const credential = z.union([
   z.strictObject({ tokenFile: path, impersonate }),
   z.strictObject({
     /** A token that may ask for the service account's (create on `serviceaccounts/token`), and nothing else. */
     tokenFile: path,
     serviceAccount: z.strictObject({
-      namespace: z.string().min(1),
-      name: z.string().min(1),
+      namespace: name,
+      name,
       audience: z.string().min(1).optional(),
       expiry: duration.default(3_600_000),
     }),
