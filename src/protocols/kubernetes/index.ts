@@ -1,4 +1,5 @@
 /** The Kubernetes API: https://kubernetes.io/docs/reference/using-api/api-concepts/ */
+import { X509Certificate } from 'node:crypto'
 import { rename, writeFile } from 'node:fs/promises'
 import type { KubernetesTargetConfig } from '../../config/targets/kubernetes.ts'
 import { Authority } from '../../net/authority.ts'
@@ -36,6 +37,7 @@ async function prepare(config: KubernetesTargetConfig, wiring: Wiring): Promise<
     },
   })
   return {
+    facts: factsOf(agent.caFile, authority),
     serve: async (connection) => {
       const conversation = new Conversation(connection, shared)
       await server.serve(connection, (secured) => {
@@ -49,6 +51,12 @@ async function prepare(config: KubernetesTargetConfig, wiring: Wiring): Promise<
       await shared.upstream.close()
     },
   }
+}
+
+/** What whoever writes an agent's kubeconfig must know. */
+function factsOf(file: string | undefined, { certificate }: Authority): Readonly<Record<string, string>> {
+  const fingerprint = `SHA256:${new X509Certificate(certificate).fingerprint256}`
+  return file === undefined ? { fingerprint } : { 'certificate-authority': file, fingerprint }
 }
 
 /** At once for whoever reads it meanwhile. */
