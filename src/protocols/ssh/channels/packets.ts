@@ -5,12 +5,27 @@
  * Only for AES-GCM by ssh2's addon, which encrypts in place; all else is left to ssh2's own way.
  */
 import { randomFillSync } from 'node:crypto'
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 
 /** `AESGCMCipherBinding` of ssh2 1.17 (lib/protocol/crypto.js). */
 interface Cipher {
   /** Encrypts the packet where it is, and writes it to the socket at once. */
   encrypt(packet: Buffer): void
+}
+
+/** ssh2's addon, where it was built; ssh2 works without it too. */
+function addon(): { readonly AESGCMCipher?: new (...config: readonly unknown[]) => object } {
+  try {
+    return createRequire(import.meta.url)('ssh2/lib/protocol/crypto/build/Release/sshcrypto.node')
+  } catch {
+    return {}
+  }
+}
+const { AESGCMCipher } = addon()
+
+function inPlace(cipher: object): cipher is Cipher {
+  return AESGCMCipher !== undefined && '_instance' in cipher && cipher._instance instanceof AESGCMCipher
 }
 
 /** RFC 5647, section 7.2: blocks of 16 bytes, the length in front left out; the tag follows. */
@@ -37,7 +52,7 @@ export class DataPackets {
 
   /** False where it is not a cipher for this: nothing was sent. `head` is the message up to its data. */
   send(cipher: object, head: Buffer, data: Buffer): boolean {
-    if (cipher.constructor.name !== 'AESGCMCipherBinding') return false
+    if (!inPlace(cipher)) return false
     const payload = head.length + data.length
     let padding = BLOCK - ((1 + payload) & (BLOCK - 1))
     if (padding < LEAST_PADDING) padding += BLOCK
@@ -51,7 +66,7 @@ export class DataPackets {
     packet.set(data, FRONT + head.length)
     if (this.#padding + padding > PADDING.length) this.#padding = 0
     PADDING.copy(packet, FRONT + payload, this.#padding, (this.#padding += padding))
-    ;(cipher as Cipher).encrypt(packet)
+    cipher.encrypt(packet)
     // What the kernel has not taken is the socket's now.
     if (this.#socket.writableLength > 0) this.#scratch = Buffer.allocUnsafeSlow(0)
     return true
