@@ -5,23 +5,12 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import { inputOf } from '../../src/gate/input.ts'
-import type { Json, JsonObject } from '../../src/gate/json.ts'
-import { readBundle } from '../../src/policy/archive.ts'
-import { ENTRYPOINT } from '../../src/policy/attestation.ts'
+import type { JsonObject } from '../../src/gate/json.ts'
 import { checkPolicy } from '../../src/policy/authoring/check.ts'
-import { HOST_BUILTINS } from '../../src/policy/builtins.ts'
-import { openBundle } from '../../src/policy/bundle.ts'
-import { combinerDigest } from '../../src/policy/combiner.ts'
-import { InputContract } from '../../src/policy/contract.ts'
 import { sampleQuestions } from '../../src/policy/samples.ts'
-import { Instance } from '../../src/policy/wasm.ts'
-import { WebAssembly } from '../../src/policy/webassembly.ts'
-import { buildBundle } from '../support/bundle.ts'
+import { asking, changed, contract, evaluator, isObject, OTHER_VALUES } from './engine.ts'
 
-const contract = InputContract.load()
-const OTHER_VALUES: readonly Json[] = [null, true, false, 0, 7, '', 'x', [], ['x'], {}, { x: 1 }]
-
-const base = sampleQuestions(contract, 10).find(({ command }) => command.shape.protocol === 'ssh')
+const { asked, fits } = asking('ssh')
 
 const NOTHING: JsonObject = {
   kind: 'exec',
@@ -111,43 +100,6 @@ async function starter(): Promise<(detail: JsonObject) => unknown> {
   return (detail) => decide(asked(detail)).effect
 }
 
-async function evaluator(folder: string): Promise<(input: JsonObject) => { readonly effect: unknown }> {
-  const file = await buildBundle(folder)
-  const bundle = await openBundle(await readBundle(file), { key: null, combiners: new Set([combinerDigest()]) })
-  const module = await WebAssembly.compile(bundle.wasm)
-  const instance = new Instance({ module, entrypoint: ENTRYPOINT, builtins: HOST_BUILTINS, data: bundle.data })
-  return (input) => {
-    const [said] = JSON.parse(instance.evaluate(JSON.stringify(input))) as [{ result: { effect: unknown } }]
-    return said.result
-  }
-}
-
-const question = (detail: JsonObject) => {
-  if (base === undefined) throw new Error('there is no sample of the protocol ssh')
-  const shape = { protocol: 'ssh', action: 'exec', text: '', detail }
-  return { ...base, command: { shape, varying: {} } }
-}
-const asked = (detail: JsonObject) => inputOf(question(detail))
-const fits = (detail: JsonObject) => contract.checkCommand(question(detail).command) === null
-
-/** Every value that differs from this one in one place: a key that is missing, or a value that is another. */
-function* changed(value: Json): Generator<Json> {
-  yield* OTHER_VALUES
-  if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) for (const other of changed(item)) yield value.with(index, other)
-  } else if (typeof value === 'object' && value !== null) {
-    const object = value as JsonObject
-    for (const key of Object.keys(object)) {
-      const { [key]: removed, ...rest } = object
-      yield rest
-      for (const other of changed(removed ?? null)) yield { ...object, [key]: other }
-    }
-  }
-}
-
-const isObject = (value: Json): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 t.test('what the starter policy for hosts allows and denies are requests of the contract', async (t) => {
   const decide = await starter()
   for (const detail of ALLOWED) {
@@ -200,25 +152,21 @@ t.test('facts that are odd in several places at once are never allowed', async (
 })
 
 t.test('the starter policies stand in one folder, and each decides as it does alone', async (t) => {
-  const both = t.testdir({})
-  for (const name of ['starter', 'starter-ssh']) cpSync(join(BUNDLES, name), both, { recursive: true })
-  t.strictSame(await checkPolicy(both), [])
-  const together = await evaluator(both)
-  const alone = new Map([
-    ['postgres', await evaluator(join(BUNDLES, 'starter'))],
-    ['ssh', await evaluator(join(BUNDLES, 'starter-ssh'))],
-  ])
+  const all = t.testdir({})
+  const starters = { postgres: 'starter', ssh: 'starter-ssh', kubernetes: 'starter-kubernetes' }
+  for (const name of Object.values(starters)) cpSync(join(BUNDLES, name), all, { recursive: true })
+  t.strictSame(await checkPolicy(all), [])
+  const together = await evaluator(all)
+  const alone = new Map<string, Awaited<ReturnType<typeof evaluator>>>()
+  for (const [protocol, name] of Object.entries(starters)) alone.set(protocol, await evaluator(join(BUNDLES, name)))
   const sampled = sampleQuestions(contract, 300).map((each) => inputOf(each))
   const written = [...ALLOWED, ...DENIED].map((detail) => asked(detail))
   const seen = new Set<unknown>()
   for (const input of [...sampled, ...written]) {
     const { protocol } = input['command'] as { protocol: string }
-    const decided = together(input)
     const expected = alone.get(protocol)?.(input)
-    seen.add(`${protocol} ${String(decided.effect)}`)
-    // None of them speaks for a protocol that has no starter policy here.
-    const agrees = expected === undefined ? decided.effect === 'deny' : isDeepStrictEqual(decided, expected)
-    if (!agrees) t.fail(JSON.stringify(input))
+    seen.add(`${protocol} ${String(expected?.effect)}`)
+    if (!isDeepStrictEqual(together(input), expected)) t.fail(JSON.stringify(input))
   }
-  t.ok(seen.has('ssh allow') && seen.has('ssh deny') && seen.has('postgres deny'))
+  for (const each of ['ssh allow', 'ssh deny', 'postgres deny', 'kubernetes deny']) t.ok(seen.has(each), each)
 })

@@ -132,10 +132,11 @@ hides_pods if {
 # METADATA
 # scope: document
 # title: What the Pod Security Standard baseline forbids in the pods that are made
-# description: Names of its controls, such as `hostNamespaces`; `unknown` where the facts do not tell.
+# description: Names of its controls, such as `hostNamespaces`; `unknown` where the facts do not tell. All are text.
 baseline_violations contains control if {
 	_makes_own_pods
 	some control in _pod.baseline
+	is_string(control)
 }
 
 baseline_violations contains "unknown" if {
@@ -155,6 +156,7 @@ violates_baseline if count(baseline_violations) > 0
 restricted_violations contains control if {
 	_makes_own_pods
 	some control in _pod.restricted
+	is_string(control)
 }
 
 restricted_violations contains "unknown" if {

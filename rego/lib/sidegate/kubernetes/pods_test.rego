@@ -93,6 +93,9 @@ test_odd_facts_of_pods_are_violations if {
 			odd := samples.writing("create", "pods", {}, object.union(samples.pod({}), {key: value}))
 			"unknown" in kubernetes.baseline_violations with input as odd
 			"unknown" in kubernetes.restricted_violations with input as odd
+			every control in kubernetes.baseline_violations | kubernetes.restricted_violations {
+				is_string(control)
+			} with input as odd
 			kubernetes.privileged with input as odd
 			kubernetes.mounts_host with input as odd
 			kubernetes.hides_pods with input as odd

@@ -20,7 +20,8 @@ _reading := {"get", "list", "watch"}
 
 _changing := {"create", "update", "patch", "delete", "deletecollection"}
 
-# A request for a resource, with all that the API server authorises it by.
+# A request for a resource, with what the API server authorises it by. Names and paths are left to the helpers that are
+# about them: decisions are remembered by the facts that are read, and each object has a name of its own.
 _attributed if {
 	_kubernetes
 	input.command.detail.resourceRequest == true
@@ -30,17 +31,14 @@ _attributed if {
 	input.command.detail.resource != ""
 	is_string(input.command.detail.subresource)
 	is_string(input.command.detail.namespace)
-	is_string(input.command.detail.name)
 }
 
-# A path that is no resource, and that tells about the API server alone.
+# No resource: what is offered of these tells about the API server alone.
 _asks_about_server if {
 	_kubernetes
 	input.command.detail.resourceRequest == false
 	input.command.detail.verb in {"get", "head"}
 	input.command.detail.upgrade == null
-	segments := split(input.command.detail.path, "/")
-	segments[1] in {"api", "apis", "healthz", "livez", "openapi", "readyz", "version"}
 }
 
 _unknown if {
@@ -55,9 +53,11 @@ else := input.command.detail.verb if _attributed
 
 _group := input.command.detail.group
 
-_kind := input.command.detail.resource if _group == ""
+_kind := _named(input.command.detail.resource, _group)
 
-_kind := concat(".", [input.command.detail.resource, _group]) if _group != ""
+_named(resource, "") := resource
+
+_named(resource, group) := concat(".", [resource, group]) if group != ""
 
 # Every way to write the resource.
 _spellings contains spelling if {
@@ -173,17 +173,22 @@ touches_namespace(namespace) if {
 }
 
 touches_namespace(namespace) if {
-	touches("namespaces")
-	input.command.detail.name == namespace
-}
-
-touches_namespace(_) if {
 	_attributed
 	input.command.detail.namespace == ""
-	input.command.detail.name == ""
+	not _names_another(namespace)
 }
 
 touches_namespace(_) if _unknown
+
+# What has a name and no namespace is in none.
+_names_another(namespace) if {
+	is_string(input.command.detail.name)
+	not input.command.detail.name in _names_of(namespace)
+}
+
+_names_of(_) := {""} if input.command.detail.resource != "namespaces"
+
+_names_of(namespace) := {"", namespace} if input.command.detail.resource == "namespaces"
 
 # METADATA
 # title: Is for one object, of one of these names
@@ -192,6 +197,7 @@ touches_namespace(_) if _unknown
 #   name that the server is to make up (`generateName`) is none of them.
 names_only(names) if {
 	_attributed
+	is_string(input.command.detail.name)
 	input.command.detail.name != ""
 	input.command.detail.name in names
 }

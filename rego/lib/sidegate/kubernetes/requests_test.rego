@@ -63,7 +63,6 @@ test_around_the_work if {
 		not kubernetes.makes_pods with input as samples.cluster_request("create", kind, "")
 	}
 	every request in [
-		samples.path_request("/logs/kube-apiserver.log"), samples.path_request("/debug/pprof"), samples.path_request(""),
 		_with(samples.path_request("/version"), {"verb": "post"}),
 		_with(samples.path_request("/version"), {"upgrade": "spdy"}),
 		samples.cluster_request("create", "tokenreviews.authentication.k8s.io", ""), _pods("get"), {},
@@ -116,6 +115,9 @@ test_namespaces_that_are_touched if {
 	kubernetes.touches_namespace("kube-system") with input as created
 	not kubernetes.touches_namespace("kube-system") with input as _pods("get")
 	not kubernetes.touches_namespace("default") with input as samples.cluster_request("get", "nodes", "default")
+	not kubernetes.touches_namespace("default") with input as samples.cluster_request("create", "namespaces", "dev")
+	unnamed := _replaced(samples.cluster_request("get", "nodes", "a"), {"name": null})
+	kubernetes.touches_namespace("default") with input as unnamed
 	not kubernetes.touches_namespace("default") with input as samples.path_request("/version")
 }
 
@@ -124,6 +126,9 @@ test_names if {
 	not kubernetes.names_only({"api"}) with input as _pods("get")
 	not kubernetes.names_only({"web", ""}) with input as samples.object_request("list", "pods", "")
 	not kubernetes.names_only({"web"}) with input as {}
+	every name in [null, 7, [], {}] {
+		not kubernetes.names_only({"web", null, 7, [], {}}) with input as _replaced(_pods("get"), {"name": name})
+	}
 }
 
 test_dry_runs if {
@@ -218,7 +223,7 @@ _permitted if kubernetes.uses_images({"registry.example"})
 _permitted if kubernetes.dry_run
 
 test_odd_facts_permit_nothing_and_are_all_warned_of if {
-	every key in ["verb", "resourceRequest", "group", "resource", "subresource", "namespace", "name"] {
+	every key in ["verb", "resourceRequest", "group", "resource", "subresource", "namespace"] {
 		every value in [null, 7, [], {}] {
 			odd := _replaced(_pods("get"), {key: value})
 			count(_warned) == 20 with input as odd
