@@ -69,11 +69,17 @@ kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm .bin/stand-in-k
 	CGO_ENABLED=0 go -C tools/kubelet build -mod=readonly -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .
 	touch $@
 
-## protobuf: make anew what is known of the API's protobuf messages, after another version of Kubernetes was pinned
+## protobuf: make anew what is known of Kubernetes' messages and pods, after another version of it was pinned
+GO_TOOL = go -C tools/kubernetes run -mod=readonly
+BODY_TESTS := test/protocols/kubernetes/body
 protobuf:
 	mkdir -p .cache
-	go -C tools/kubernetes run -mod=readonly ../protobuf/descriptors.go >.cache/descriptors.json
+	$(GO_TOOL) ../protobuf/descriptors.go ../protobuf/kinds.go >.cache/descriptors.json
 	mv .cache/descriptors.json src/protocols/kubernetes/body/protobuf/
+	$(GO_TOOL) ../protobuf/samples.go ../protobuf/kinds.go >.cache/samples.jsonl
+	gzip -9nc .cache/samples.jsonl >$(BODY_TESTS)/protobuf/samples.jsonl.gz
+	$(GO_TOOL) ../pod-security/cases.go >.cache/cases.jsonl
+	gzip -9nc .cache/cases.jsonl >$(BODY_TESTS)/pod/standards/cases.jsonl.gz
 
 ## build: compile src into dist
 build: dist/.built

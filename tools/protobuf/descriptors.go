@@ -2,13 +2,12 @@
 // message its fields by number, with the name, the type and the rule of omission that its JSON has. It comes from the very Go
 // types that the API server is made of, since generated.proto knows neither JSON names nor which fields are inlined.
 //
-//	go -C tools/kubernetes run -mod=readonly ../protobuf/descriptors.go
+//	go -C tools/kubernetes run -mod=readonly ../protobuf/descriptors.go ../protobuf/kinds.go
 //
 // A field is "NUMBER JSON TYPE OMISSION"; JSON is "." for what is inlined. Whatever this program does not understand ends it.
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -21,8 +20,6 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/kubernetes/scheme"
-	apiregistration "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 )
 
 // Types whose JSON is not that of a struct, by the name that their readers go by.
@@ -55,33 +52,16 @@ type catalogue struct {
 	types    map[string]reflect.Type
 }
 
-type unmarshaler interface{ Unmarshal([]byte) error }
-
 func main() {
-	known := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensions.AddToScheme, apiregistration.AddToScheme} {
-		if err := add(known); err != nil {
-			fail("%v", err)
-		}
-	}
 	found := catalogue{map[string]string{}, map[string][]string{}, map[string]reflect.Type{}}
-	for kind, of := range known.AllKnownTypes() {
-		if isBody(kind.Kind, of) && kind.Version != runtime.APIVersionInternal {
-			found.Kinds[kind.GroupVersion().String()+"/"+kind.Kind] = found.message(of)
-		}
+	for kind, of := range bodies(knownTypes()) {
+		found.Kinds[kind.GroupVersion().String()+"/"+kind.Kind] = found.message(of)
 	}
 	out := json.NewEncoder(os.Stdout)
 	out.SetEscapeHTML(false)
 	if err := out.Encode(found); err != nil {
 		fail("%v", err)
 	}
-}
-
-// Lists and the options of reads are no bodies of requests.
-func isBody(kind string, of reflect.Type) bool {
-	_, readable := reflect.New(of).Interface().(unmarshaler)
-	options := strings.HasSuffix(kind, "Options") && kind != "DeleteOptions"
-	return readable && !options && !strings.HasSuffix(kind, "List") && kind != "WatchEvent"
 }
 
 func (c *catalogue) message(of reflect.Type) string {
@@ -189,11 +169,4 @@ func (c *catalogue) typeOf(of reflect.Type) string {
 func number(field string) (parsed int) {
 	fmt.Sscanf(field, "%d", &parsed)
 	return
-}
-
-func fail(format string, arguments ...any) {
-	var told bytes.Buffer
-	fmt.Fprintf(&told, format+"\n", arguments...)
-	os.Stderr.Write(told.Bytes())
-	os.Exit(1)
 }

@@ -1,6 +1,7 @@
 /** JSON that every reader reads alike. */
 import type { Json } from '../../../../gate/json.ts'
 import { unparsable } from '../refused.ts'
+import { readJson } from './read.ts'
 import { scanJson } from './scan.ts'
 
 /** A byte order mark stays, and is no JSON. */
@@ -9,7 +10,7 @@ const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/
 
 /** Throws at repeated keys at any depth, ill-formed strings, numbers that are not kept, and what exceeds a limit. */
 export function parseJson(bytes: Uint8Array): Json {
-  const members = scanJson(bytes)
+  const { members, escapedKeys } = scanJson(bytes)
   let json: Json
   let text: string
   try {
@@ -18,6 +19,7 @@ export function parseJson(bytes: Uint8Array): Json {
   } catch {
     throw unparsable('the body is not JSON in UTF-8', 'send well-formed JSON')
   }
+  if (escapedKeys) json = readJson(text)
   // Each colon outside of strings is one member; JSON.parse drops those that are repeated.
   if (checkJson(json, SURROGATE_ESCAPE.test(text)) !== members) {
     throw unparsable('a key is there twice in one object', 'send each key once')

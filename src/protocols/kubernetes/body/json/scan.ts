@@ -17,16 +17,31 @@ const EXACT_LENGTH = 15
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
-/** Members of all objects, repeated ones too. Throws at what exceeds a limit, and at a number that would not be kept. */
-export function scanJson(bytes: Uint8Array): number {
+export interface Scan {
+  /** Members of all objects, repeated ones too. */
+  readonly members: number
+  /** A key is written with a backslash. */
+  readonly escapedKeys: boolean
+}
+
+/** Throws at what exceeds a limit, and at a number that would not be kept. */
+export function scanJson(bytes: Uint8Array): Scan {
   let members = 0
+  let escapedKeys = false
+  /** Whether the last string had a backslash. */
+  let escaped = false
   let values = 1
   let depth = 0
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] as number
-    if (byte === QUOTE) at = endOfString(bytes, at)
-    else if (byte === COLON) members++
-    else if (byte === COMMA) values++
+    if (byte === QUOTE) {
+      const end = endOfString(bytes, at)
+      escaped = end < 0
+      at = escaped ? -end : end
+    } else if (byte === COLON) {
+      members++
+      escapedKeys ||= escaped
+    } else if (byte === COMMA) values++
     else if ((byte & ~CASE) === OPEN) {
       values++
       if (++depth > DEPTH) throw unparsable(`the body is nested deeper than ${DEPTH} levels`, 'send a flatter one')
@@ -34,14 +49,21 @@ export function scanJson(bytes: Uint8Array): number {
     else if (byte === MINUS || isDigit(byte)) at = endOfNumber(bytes, at)
     if (values > VALUES) throw tooLarge(`the body has more than ${VALUES} values`)
   }
-  return members
+  return { members, escapedKeys }
 }
 
-/** Where the closing quote stands. */
+/** Where the closing quote stands; negative, where a backslash came before it. */
 function endOfString(bytes: Uint8Array, start: number): number {
   let at = start + 1
-  while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1
-  return at
+  let escaped = false
+  while (at < bytes.length && bytes[at] !== QUOTE) {
+    if (bytes[at] === BACKSLASH) {
+      escaped = true
+      at++
+    }
+    at++
+  }
+  return escaped ? -at : at
 }
 
 /** Where the last character of the number stands. */

@@ -16,12 +16,16 @@ export function handlersOf(container: JsonObject): readonly JsonObject[] {
   return handlers.filter((handler) => handler !== null)
 }
 
-/** On the network of its node, every port of a container is one of the node. */
+/** On the network of its node, a port of a container is one of the node; the API server leaves ephemeral ones out. */
 export function hostPortsOf({ spec, containers }: Pod): readonly number[] {
   const onNode = flagAt(spec, 'hostNetwork') === true
-  const ports = containers
-    .flatMap((container) => objectsAt(container, 'ports'))
-    .map((port) => numberAt(port, 'hostPort') || (onNode ? numberAt(port, 'containerPort') : null) || 0)
+  const ephemeral = new Set(objectsAt(spec, 'ephemeralContainers'))
+  const ports = containers.flatMap((container) => {
+    const defaulted = onNode && !ephemeral.has(container)
+    return objectsAt(container, 'ports').map(
+      (port) => numberAt(port, 'hostPort') || (defaulted ? numberAt(port, 'containerPort') : null) || 0,
+    )
+  })
   return [...new Set(ports.filter((port) => port !== 0))]
 }
 

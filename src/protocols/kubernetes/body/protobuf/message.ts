@@ -153,11 +153,11 @@ function mapCodec(type: string): Codec {
   })
 }
 
-/** A named list of Go that has a message of its own. */
+/** A named list of Go that has a message of its own: an empty one, where there is one at all. */
 function itemsCodec(type: string): Codec {
   const fields = compile([parseField(`1 items ${type} always`)])
   return struct(
-    () => null,
-    (reader, budget) => readFields('a list', fields, reader.bytes(), budget)['items'] as Json,
+    () => [],
+    (reader, budget) => readFields('a list', fields, reader.bytes(), budget)['items'] ?? [],
   )
 }

@@ -44,7 +44,8 @@ function read(text: string, version: '1.1' | '1.2'): Json {
       intAsBigInt: true,
       strict: true,
       prettyErrors: false,
-      logLevel: 'silent',
+      // What is silent says nothing of a second document.
+      logLevel: 'error',
     })
     check(document)
     return plain(document.toJS({ maxAliasCount: 0 }))
@@ -77,6 +78,8 @@ function plain(value: unknown): Json {
     if (BigInt(Number(value)) === value) return Number(value)
     throw unparsable(`the integer ${value} cannot be judged exactly`, 'send one below 2^53')
   }
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw unparsable('a number is none that JSON has', 'send a finite one')
   if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
     return value
   if (Array.isArray(value)) return value.map(plain)
