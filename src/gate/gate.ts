@@ -116,6 +116,8 @@ export type EndSession = (because: Refusal) => void
 interface OpenSession {
   readonly session: Session
   readonly end: EndSession | undefined
+  /** What waits for people. */
+  readonly holds: Set<Promise<Verdict>>
   /** Why an operator ended it; null while none did. */
   reason: string | null
 }
@@ -142,7 +144,7 @@ export class Gate {
   open(context: Context, attributes: Readonly<Record<string, string>> = {}, end?: EndSession): Session {
     const session = new Session(context, attributes)
     this.#record.sessionStart(session)
-    this.#open.set(session.id, { session, end, reason: null })
+    this.#open.set(session.id, { session, end, holds: new Set(), reason: null })
     return session
   }
 
@@ -186,7 +188,7 @@ export class Gate {
       rulings.push(ruling)
       if (verdict === 'allow' || ruling.kind === 'refuse') verdict = ruling.kind
     }
-    if (verdict === 'hold') return this.#hold(session, request, sequence, rulings)
+    if (verdict === 'hold') return this.#held(session, this.#hold(session, request, sequence, rulings))
     return this.#conclude(session, request, sequence, answers, rulings, null)
   }
 
@@ -270,6 +272,15 @@ export class Gate {
     })
   }
 
+  /**
+   * Resolves when nothing of a session waits for people any more, and whoever asked has heard of it: a session whose agent has
+   * left is closed after that, or decisions would be recorded behind its end.
+   */
+  async concluded(session: Session): Promise<void> {
+    const open = this.#open.get(session.id)
+    if (open !== undefined) await Promise.allSettled(open.holds)
+  }
+
   /** Ends a session. Its streams lose their permits. */
   close(session: Session, reason: string): void {
     for (const permit of this.#streams.keys()) {
@@ -287,6 +298,14 @@ export class Gate {
     let refused = because
     for (const command of commands) refused = this.refuse(session, command, because)
     return { kind: 'refused', refusal: refused }
+  }
+
+  #held(session: Session, hold: Promise<Verdict>): Promise<Verdict> {
+    const holds = this.#open.get(session.id)?.holds
+    const over = () => void holds?.delete(hold)
+    holds?.add(hold)
+    hold.then(over, over)
+    return hold
   }
 
   async #hold(session: Session, request: Request, sequence: number, rulings: readonly Ruling[]): Promise<Verdict> {

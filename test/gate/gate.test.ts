@@ -148,6 +148,22 @@ t.test('a policy that changes its mind while people think wins over their grant'
   t.match(await verdict, { kind: 'refused', refusal: { code: 'freeze' } })
 })
 
+t.test('a session is concluded when whoever asked has heard of all that it held', async (t) => {
+  const approval = new FakeApproval()
+  const { gate, session } = setUp(new FakePolicy(() => approve('schema.change')), approval)
+  const order: string[] = []
+  await gate.concluded(session)
+  for (const name of ['first', 'second']) {
+    void Promise.resolve(gate.rule(session, request())).then(({ kind }) => order.push(`${name} ${kind}`))
+  }
+  const concluded = gate.concluded(session).then(() => order.push('concluded'))
+  approval.holds[1]?.settle({ grant: { by: ['kim'], at: '2026-01-01T00:00:00Z', codes: ['schema.change'] } })
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  approval.holds[0]?.settle({ refusal: refusal('approval.withdrawn') })
+  await concluded
+  t.same(order, ['second permitted', 'first refused', 'concluded'])
+})
+
 t.test('a grant for one demand does not cover another', async (t) => {
   const approval = new FakeApproval()
   const { gate, session } = setUp(new FakePolicy(() => approve('schema.change', 'off-hours')), approval)

@@ -1,4 +1,5 @@
 /** One agent connection, from its first byte to its last. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshTargetConfig } from '../../config/schema.ts'
 import type { Refusal } from '../../gate/refusal.ts'
 import { context, type Session } from '../../gate/session.ts'
@@ -8,6 +9,9 @@ import { forbiddenBy } from './agent/restriction.ts'
 import type { Commands } from './commands.ts'
 import { Conversation } from './conversation.ts'
 import type { AcceptedAgent, AgentLeg, UpstreamLeg } from './legs.ts'
+
+/** Nobody waits for people who do not answer even a withdrawal. */
+const WITHDRAWAL_MS = 2_000
 
 /** What all sessions of a target share. */
 export interface Shared {
@@ -60,7 +64,10 @@ async function serveSession(connection: Connection, leg: AgentLeg, shared: Share
     signal: connection.signal,
   })
   conversation.begin()
-  gate.close(session, await conversation.ended)
+  const reason = await conversation.ended
+  // What was held is withdrawn by now; its decision belongs before the end of the session.
+  await Promise.race([gate.concluded(session), sleep(WITHDRAWAL_MS, undefined, { ref: false })])
+  gate.close(session, reason)
   await conversation.closed
 }
 

@@ -15,6 +15,8 @@ function balanced({ record }: RunningSshTarget): boolean {
   return record.outcomes.length === permitted
 }
 
+const types = ({ record }: RunningSshTarget) => record.records.map(({ type }) => type)
+
 t.test('a refused command says why, ends with 126, and the connection lives on', async (t) => {
   const target = await startSshTarget(server)
   t.teardown(() => target.close())
@@ -102,9 +104,40 @@ t.test('an agent that leaves takes its held command back, and nothing runs', asy
   await eventually(() => approval.holds.length === 1)
   client.end()
   await eventually(() => approval.holds[0]?.signal.aborted === true)
+  t.equal(types(target).includes('session-end'), false, 'the session goes on until what it held is concluded')
   approval.holds[0]?.settle({ refusal: refusal('approval.withdrawn') })
-  await eventually(() => target.record.records.some(({ type }) => type === 'session-end'))
-  t.equal(target.record.outcomes.length, 0)
+  await eventually(() => types(target).includes('session-end'))
+  t.same(types(target), ['session-start', 'decision', 'session-end'])
+  t.equal(target.record.decisions[0]?.refusal?.code, 'approval.withdrawn')
+})
+
+t.test('a grant that comes as the agent leaves is recorded and settled before the session ends', async (t) => {
+  const approval = new FakeApproval()
+  const target = await startSshTarget(server, { approval })
+  t.teardown(() => target.close())
+  target.policy.rule = () => approve('prod.change')
+  const client = await connectAgent(target)
+  exec(client, 'touch /tmp/sidegate-never', null).catch(() => {})
+  await eventually(() => approval.holds.length === 1)
+  client.end()
+  await eventually(() => approval.holds[0]?.signal.aborted === true)
+  approval.holds[0]?.settle({ grant: GRANT })
+  await eventually(() => types(target).includes('session-end'))
+  t.same(types(target), ['session-start', 'decision', 'outcome', 'session-end'])
+  t.equal(target.record.outcomes[0]?.outcome.status, 'skipped')
+})
+
+t.test('people who do not even answer a withdrawal do not keep a session open', async (t) => {
+  const approval = new FakeApproval()
+  const target = await startSshTarget(server, { approval })
+  t.teardown(() => target.close())
+  target.policy.rule = () => approve('prod.change')
+  const client = await connectAgent(target)
+  exec(client, 'touch /tmp/sidegate-never', null).catch(() => {})
+  await eventually(() => approval.holds.length === 1)
+  client.end()
+  await eventually(() => types(target).includes('session-end'))
+  t.same(types(target), ['session-start', 'session-end'])
 })
 
 t.test('limits of bytes and of seconds end a command, and say so', async (t) => {
