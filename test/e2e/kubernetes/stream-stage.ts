@@ -15,7 +15,7 @@ import {
   startProgram,
 } from '../../support/process.ts'
 
-const KUBECTL = join(import.meta.dirname, '../../../.bin/kubectl')
+export const KUBECTL = join(import.meta.dirname, '../../../.bin/kubectl')
 
 export const NAMESPACE = 'shop'
 export const POD = 'web'
@@ -50,11 +50,10 @@ export async function setStage(): Promise<Stage> {
   removeAtExit(directory)
   const targets: KubernetesTarget[] = []
   const way = (name: string, port: number, ca: string, token: string): Way => {
-    const kubeconfig = join(directory, `${name}.json`)
-    writeFileSync(kubeconfig, JSON.stringify(configOf(port, ca, token)), { mode: 0o600 })
-    const env = { PATH: process.env['PATH'], HOME: directory, KUBECONFIG: kubeconfig, TERM: 'xterm' }
+    const file = kubeconfig(directory, name, port, ca, token)
+    const env = { PATH: process.env['PATH'], HOME: directory, KUBECONFIG: file, TERM: 'xterm' }
     return {
-      kubeconfig,
+      kubeconfig: file,
       kubectl: async (args, options = {}) =>
         await run(KUBECTL, args, { ms: 30_000, ...options, env: { ...env, ...options.env } }),
       start: async (args, options = {}) =>
@@ -78,8 +77,10 @@ export async function setStage(): Promise<Stage> {
   }
 }
 
-function configOf(port: number, ca: string, token: string) {
-  return {
+/** A file that takes clients to a port, by a token. */
+export function kubeconfig(directory: string, name: string, port: number, ca: string, token: string): string {
+  const file = join(directory, `${name}.json`)
+  const config = {
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: 'c', cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority': ca } }],
@@ -87,4 +88,6 @@ function configOf(port: number, ca: string, token: string) {
     contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: NAMESPACE } }],
     'current-context': 'x',
   }
+  writeFileSync(file, JSON.stringify(config), { mode: 0o600 })
+  return file
 }

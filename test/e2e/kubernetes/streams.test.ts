@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { appendFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { run, removeAtExit, type Finished } from '../../support/process.ts'
-import { NAMESPACE, POD, setStage, type Way } from './stream-stage.ts'
+import { KUBECTL, NAMESPACE, POD, setStage, type Way } from './stream-stage.ts'
 
 const stage = await setStage()
 const gated = await stage.target()
@@ -72,7 +72,7 @@ t.test('10 MB of bytes go in and come out whole', async (t) => {
     const command = `"$KUBECTL" exec -i ${POD} -- cat < ${big} > ${out}`
     const ran = await run('sh', ['-c', command], {
       ms: 60_000,
-      env: { ...process.env, KUBECONFIG: way.kubeconfig, KUBECTL: join(import.meta.dirname, '../../../.bin/kubectl') },
+      env: { ...process.env, KUBECONFIG: way.kubeconfig, KUBECTL },
     })
     return { code: ran.code, stderr: ran.stderr, same: readFileSync(out).equals(readFileSync(big)) }
   })
@@ -104,8 +104,7 @@ t.test('files are copied in and out', async (t) => {
 
 t.test('a terminal is one, knows its size, and is recorded as it was shown', async (t) => {
   const terminal = async (way: Way): Promise<Finished> => {
-    const kubectl = join(import.meta.dirname, '../../../.bin/kubectl')
-    const within = `stty rows 31 cols 97; ${kubectl} exec -it ${POD} -- sh -c 'sleep 0.5; stty size; read line; echo got $line; exit 4'`
+    const within = `stty rows 31 cols 97; ${KUBECTL} exec -it ${POD} -- sh -c 'sleep 0.5; stty size; read line; echo got $line; exit 4'`
     const inside = await run('script', ['-qec', within, '/dev/null'], {
       ms: 30_000,
       input: 'hello\n',

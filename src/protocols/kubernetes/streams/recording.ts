@@ -28,12 +28,16 @@ class Digest {
   }
 }
 
+/** What a terminal has whose size nobody said. A replay knows terminals by their size, which comes before what they show. */
+const UNSAID = { columns: 80, rows: 24 } as const
+
 /** Every method but `sent` throws the journal's error where it cannot be recorded: what goes on then would be missing. */
 export class Recording {
   readonly #gate: Gate
   readonly #permit: Permit
   readonly #most: Readonly<Record<StreamName, number>>
   readonly #digests: Record<StreamName, Digest | null> = { input: null, output: null, error: null }
+  #sized: boolean
   #ended = false
 
   constructor(gate: Gate, permit: Permit, tty: boolean) {
@@ -41,6 +45,7 @@ export class Recording {
     const shown = full || tty ? Number.MAX_SAFE_INTEGER : RECORDED_BYTES
     this.#gate = gate
     this.#permit = permit
+    this.#sized = !tty
     this.#most = { input: full ? shown : 0, output: shown, error: shown }
   }
 
@@ -50,6 +55,7 @@ export class Recording {
   }
 
   bytes(stream: StreamName, bytes: Buffer): void {
+    if (!this.#sized && stream !== 'input' && bytes.length > 0) this.resized(UNSAID.columns, UNSAID.rows)
     const digest = (this.#digests[stream] ??= new Digest())
     const left = this.#most[stream] - digest.bytes
     digest.update(bytes)
@@ -57,6 +63,7 @@ export class Recording {
   }
 
   resized(columns: number, rows: number): void {
+    this.#sized = true
     this.#frame('resize', Buffer.from(`${columns}x${rows}`))
   }
 
