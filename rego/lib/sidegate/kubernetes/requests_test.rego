@@ -7,8 +7,11 @@ _with(request, detail) := object.union(request, {"command": {"detail": detail}})
 
 # Removed first: what is an object would else be united with.
 _replaced(request, detail) := object.union(
-	json.patch(request, [{"op": "remove", "path": sprintf("/command/detail/%s", [key])} | some key, _ in detail]),
-	{"command": {"detail": detail}},
+	object.remove(request, ["command"]),
+	{"command": {
+		"protocol": "kubernetes",
+		"detail": object.union(object.remove(request.command.detail, object.keys(detail)), detail),
+	}},
 )
 
 _pods(verb) := samples.object_request(verb, "pods", "web")
