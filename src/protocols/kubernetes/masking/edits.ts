@@ -38,20 +38,18 @@ export class Edits {
 
   /** The bytes from `start` to `end` with what lies within them replaced, by those from the `from`th on. */
   apply(source: Buffer, start: number, end: number, from = 0): Buffer {
-    const order = this.#order(from)
+    if (!this.#sorted) this.#sort(from)
+    const [first, last] = this.#within(start, end, from)
+    if (first === last) return source.subarray(start, end)
     let length = end - start
-    for (const edit of order) {
-      if (!this.#within(edit, start, end)) continue
+    for (let edit = first; edit < last; edit++) {
       length += (this.#bytes[edit] as Buffer).length - ((this.#ends[edit] as number) - (this.#starts[edit] as number))
     }
-    if (order.length === 0) return source.subarray(start, end)
     const target = Buffer.allocUnsafe(length)
     let at = 0
     let read = start
-    for (const edit of order) {
-      if (!this.#within(edit, start, end)) continue
-      const until = this.#starts[edit] as number
-      at += source.copy(target, at, read, until)
+    for (let edit = first; edit < last; edit++) {
+      at += source.copy(target, at, read, this.#starts[edit])
       const bytes = this.#bytes[edit] as Buffer
       target.set(bytes, at)
       at += bytes.length
@@ -61,14 +59,29 @@ export class Edits {
     return target
   }
 
-  #within(edit: number, start: number, end: number): boolean {
-    return (this.#starts[edit] as number) >= start && (this.#ends[edit] as number) <= end
+  /** Those that lie within the bytes: they are in order, and none overlaps another. */
+  #within(start: number, end: number, from: number): [number, number] {
+    let first = from
+    while (first < this.#starts.length && (this.#starts[first] as number) < start) first++
+    let last = first
+    while (last < this.#starts.length && (this.#ends[last] as number) <= end) last++
+    return [first, last]
   }
 
-  #order(from: number): number[] {
+  /** Those before the `from`th lie before the others, so that a part of them can be put in order by itself. */
+  #sort(from: number): void {
     const order: number[] = []
     for (let edit = from; edit < this.#starts.length; edit++) order.push(edit)
-    if (!this.#sorted) order.sort((left, right) => (this.#starts[left] as number) - (this.#starts[right] as number))
-    return order
+    order.sort((left, right) => (this.#starts[left] as number) - (this.#starts[right] as number))
+    const starts = order.map((edit) => this.#starts[edit] as number)
+    const ends = order.map((edit) => this.#ends[edit] as number)
+    const bytes = order.map((edit) => this.#bytes[edit] as Buffer)
+    this.truncate(from)
+    for (let edit = 0; edit < order.length; edit++) {
+      this.#starts.push(starts[edit] as number)
+      this.#ends.push(ends[edit] as number)
+      this.#bytes.push(bytes[edit] as Buffer)
+    }
+    this.#sorted = from === 0
   }
 }

@@ -8,7 +8,7 @@ export const CLOSE_OBJECT = 0x7d
 export const OPEN_ARRAY = 0x5b
 export const CLOSE_ARRAY = 0x5d
 export const COMMA = 0x2c
-const COLON = 0x3a
+export const COLON = 0x3a
 
 /** A string that goes on for longer is searched for its end by the runtime, which takes a call. */
 const NEAR = 64
@@ -129,14 +129,26 @@ export class Members {
     else throw malformed()
     if (bytes[at] !== QUOTE) throw malformed()
     this.keyStart = at + 1
-    at = skipString(bytes, at, end)
-    this.keyEnd = at - 1
-    this.escaped = false
-    for (let key = this.keyStart; key < this.keyEnd; key++) if (bytes[key] === BACKSLASH) this.escaped = true
-    at = skipSpace(bytes, at, end)
+    this.keyEnd = this.#keyEnd(this.keyStart)
+    at = skipSpace(bytes, this.keyEnd + 1, end)
     if (bytes[at] !== COLON) throw malformed()
     this.value = skipSpace(bytes, at + 1, end)
     return true
+  }
+
+  /** Keys are short: a loop of our own is quicker than to look for their ends and for escapes in turn. */
+  #keyEnd(from: number): number {
+    const { bytes } = this
+    this.escaped = false
+    for (let at = from; at < this.#end; at++) {
+      const byte = bytes[at]
+      if (byte === QUOTE) return at
+      if (byte === BACKSLASH) {
+        this.escaped = true
+        at++
+      }
+    }
+    throw INCOMPLETE
   }
 
   get key(): string {

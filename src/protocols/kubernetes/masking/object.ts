@@ -2,7 +2,7 @@
 import type { Edits } from './edits.ts'
 import { CLOSE_ARRAY, isNull, malformed, Members, nextElement, OPEN_ARRAY, OPEN_OBJECT, skipValue } from './json.ts'
 import type { CompiledMasks, State } from './compile.ts'
-import { hideDoors } from './doors.ts'
+import { Doors } from './doors.ts'
 import { Scrub } from './scrub.ts'
 import { Unmaskable } from './unmaskable.ts'
 import { NULL, type ValueMasks } from './value.ts'
@@ -27,6 +27,7 @@ export class ObjectMasker {
   denied: string | null = null
   readonly #root: State
   readonly #masked: Set<string>
+  readonly #doors = new Doors()
 
   constructor(masks: CompiledMasks, values: ValueMasks, masked: Set<string>) {
     this.#root = masks.root
@@ -45,19 +46,20 @@ export class ObjectMasker {
     let [first, last] = [0, 0]
     while (members.next()) {
       const { value } = members
-      if (members.is(METADATA)) {
-        // A second one would be what some clients read, and others not.
-        if (metadata !== -1) throw malformed()
-        metadata = value
-        first = edits.length
+      if (!members.is(METADATA)) {
         members.at = this.member(bytes, end, members, edits)
-        metadataEnd = members.at
-        last = edits.length
-      } else members.at = this.member(bytes, end, members, edits)
+        continue
+      }
+      // A second one would be what some clients read, and others not.
+      if (metadata !== -1) throw malformed()
+      metadata = value
+      first = edits.length
+      metadataEnd = this.#doors.locate(bytes, value, end)
+      if (step(this.#root, members) !== null) this.member(bytes, end, members, edits)
+      last = edits.length
+      members.at = metadataEnd
     }
-    if (metadata !== -1 && bytes[metadata] === OPEN_OBJECT) {
-      hideDoors({ masker: this, bytes, from: metadata, end: metadataEnd, edits, first, last })
-    }
+    if (metadata !== -1) this.#doors.hide({ masker: this, bytes, edits, first, last })
     return { end: members.at, metadata, metadataEnd }
   }
 

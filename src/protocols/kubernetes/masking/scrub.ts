@@ -5,6 +5,8 @@ import { QUOTE, textAt } from './json.ts'
 const SHORTEST_CONTAINED = 4
 /** The same for the base64 of a value. */
 const SHORTEST_ENCODED = 8
+/** Most labels and annotations are shorter: forms are made once for all of them. */
+const USUAL = 256
 /** Bytes compared for one object. Beyond it, what would be compared is hidden without comparing. */
 const WORK = 64 * 1024 ** 2
 
@@ -28,7 +30,6 @@ export class Scrub {
 
   clear(): void {
     this.#masked.length = 0
-    this.#forms.clear()
     this.#upTo = -1
     this.#work = 0
   }
@@ -42,7 +43,7 @@ export class Scrub {
   /** Whether a text says a masked value: is it, contains it, or is or contains the base64 of it. */
   finds(text: string): boolean {
     if (this.empty || text === '') return false
-    if (text.length > this.#upTo) this.#make(text.length)
+    if (text.length > this.#upTo) this.#make(Math.max(text.length, USUAL))
     for (const form of this.#forms) {
       if (form === text) return true
       if (form.length < SHORTEST_CONTAINED || form.length >= text.length) continue
@@ -56,8 +57,8 @@ export class Scrub {
   #make(length: number): void {
     this.#forms = new Set()
     for (const { source, start, end, bytes } of this.#masked) {
-      // UTF-8 has up to three bytes for a character, JSON six more for one that is escaped, base64 a third more.
-      const shortest = source[start] === QUOTE ? Math.floor((end - start - 2) / 8) : 0
+      // JSON has six bytes for a character that is escaped; UTF-8 three, and base64 a third more of them.
+      const shortest = source[start] === QUOTE ? Math.floor((end - start - 2) / 6) : 0
       if (shortest > length) continue
       if (source[start] !== QUOTE) this.#forms.add(source.toString('latin1', start, end))
       else this.#addText(textAt(source, start, end), bytes)
@@ -69,12 +70,14 @@ export class Scrub {
   #addText(text: string, bytes: boolean): void {
     const value = Buffer.from(text, bytes ? 'base64' : 'utf8')
     const plain = bytes ? value.toString() : text
-    for (const form of [text, plain, plain.trim()]) this.#forms.add(form)
-    const encoded = value.toString('base64')
+    this.#forms.add(text)
+    this.#forms.add(plain)
+    this.#forms.add(plain.trim())
+    const encoded = bytes ? text : value.toString('base64')
     const whole = encoded.slice(0, Math.floor(value.length / 3) * 4)
     // Of a longer text that begins with the value, only the last group of the base64 would differ.
     const form = whole.length >= SHORTEST_ENCODED ? whole : encoded
     this.#forms.add(form)
-    this.#forms.add(form.replaceAll('+', '-').replaceAll('/', '_'))
+    if (/[+/]/.test(form)) this.#forms.add(form.replaceAll('+', '-').replaceAll('/', '_'))
   }
 }

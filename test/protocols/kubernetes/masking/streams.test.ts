@@ -252,7 +252,7 @@ t.test('What is not JSON, not complete, or too large is cut off, and never passe
     '{"items":[{"a":1,}]}',
     '{"items":[,{}]}',
     '{"items":[{}],}',
-    `${'{"a":'.repeat(9)}`,
+    '{"a":'.repeat(9),
     '{"items":[{"metadata":{},"metadata":{}}]}',
     '\ufeff{}',
     '{"items":[{"data":/**/{}}]}',
