@@ -135,11 +135,11 @@ test: check build bundles services postgres-all kubernetes
 test-quick: $(DEPS)
 	$(TEST) $(QUICK_TESTS)
 
-## test-slow: outages of a minute each, which the tests otherwise try for seconds
+## test-slow: outages of a minute each and a gigabyte by sftp, which the tests otherwise try for seconds
 test-slow: $(DEPS) services
-	SIDEGATE_SLOW=1 $(TEST) --test-timeout=600000 test/e2e/outage.test.ts
+	SIDEGATE_SLOW=1 $(TEST) --test-timeout=600000 test/e2e/outage.test.ts test/e2e/ssh/files.test.ts
 
-## services: see that psql, Redis, pgbouncer and psycopg are there, or install Debian's
+## services: see that psql, Redis, pgbouncer, OpenSSH and Python's libraries are there, or install Debian's
 services:
 	tools/services
 

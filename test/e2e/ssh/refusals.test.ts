@@ -8,7 +8,7 @@ import { type Ended, runClient, ssh } from '../../support/ssh-clients.ts'
 import { startGated } from './gated.ts'
 import { movedStarter } from './starter.ts'
 
-const { policy, srv } = movedStarter(t, 'refusals')
+const { policy, srv } = await movedStarter(t)
 const gated = await startGated(t, { policy })
 const [, client] = gated.clients()
 

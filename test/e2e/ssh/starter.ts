@@ -1,5 +1,7 @@
 /** The starter policy, its paths moved to a place that tests may write to. */
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -13,9 +15,29 @@ export interface Moved {
   readonly srv: string
 }
 
-/** The same place for the same name each time, since compiled bundles are kept by their content. No two files share a name. */
-export function movedStarter(t: Test, name: string): Moved {
-  const srv = join(tmpdir(), `sidegate-starter-${name}`)
+/** More runs at once than any machine has. */
+const MOST_RUNS = 64
+
+/** Where no other run is: an abstract socket is held as a lock, which the kernel releases however this process ends. */
+async function place(t: Test): Promise<string> {
+  for (let run = 0; run < MOST_RUNS; run++) {
+    const path = join(tmpdir(), `sidegate-starter-${run}`)
+    const lock = createServer().unref()
+    try {
+      await once(lock.listen(`\0${path}`), 'listening')
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') continue
+      throw error
+    }
+    t.teardown(() => void lock.close())
+    return path
+  }
+  throw new Error('too many runs at once')
+}
+
+/** One of few places, run after run: bundles that were compiled are kept by their content, and this is part of it. */
+export async function movedStarter(t: Test): Promise<Moved> {
+  const srv = await place(t)
   rmSync(srv, { recursive: true, force: true })
   t.teardown(() => rmSync(srv, { recursive: true, force: true }))
   for (const directory of ['app', 'agent', 'git']) mkdirSync(join(srv, directory), { recursive: true })
