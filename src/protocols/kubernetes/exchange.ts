@@ -11,7 +11,6 @@ import { sealForward, unjudged } from './commands.ts'
 import { type MaskPlan, NO_MASKS, planMasks } from './masking/plan.ts'
 import { objectRequest } from './masking/single.ts'
 import type { Request } from './request/facts.ts'
-import { parseRequest } from './request/parse.ts'
 import { type Conversation, endOf, newAuditId } from './session.ts'
 import { answerRefusal } from './transport/answer.ts'
 import { readWhole } from './transport/body.ts'
@@ -46,6 +45,14 @@ export async function serveRequest(
       },
     )
   }
+}
+
+/** Aborts when the agent leaves. */
+function signalOf(response: ServerResponse): AbortSignal {
+  const leaving = new AbortController()
+  if (response.destroyed) leaving.abort()
+  else response.once('close', () => leaving.abort())
+  return leaving.signal
 }
 
 interface Judged {
@@ -84,7 +91,7 @@ class Exchange {
       const because = refusal('command.unsupported', 'only HTTP/1.1 is understood', 'use HTTP/1.1')
       return await this.#refuse(session, unjudged(method, url), because)
     }
-    const parsed = parseRequest(method, url)
+    const parsed = this.#conversation.shared.requests.parse(method, url)
     if (parsed.kind === 'refused') return await this.#refuse(session, unjudged(method, url), parsed.refusal)
     const body = await this.#body(parsed.request, headers)
     if (body !== null && 'code' in body) return await this.#refuse(session, unjudged(method, url), body, parsed.request)
@@ -106,11 +113,10 @@ class Exchange {
     const { shared } = this.#conversation
     const { gate } = shared.wiring
     const command = shared.commands.of(request, null, body)
-    const leaving = new AbortController()
-    this.#response.once('close', () => leaving.abort())
     const forwarded = forwardedHeaders(headers)
     if (body !== null) forwarded['content-type'] = body.contentType
     const seal = () => this.#seal(request, forwarded, body)
+    const leaving = () => signalOf(this.#response)
     const honour = (decision: Decision) => this.#honour({ session, request, body, decision }, forwarded['accept'] ?? '')
     const verdict = await gate.rule(session, {
       commands: [command],
@@ -119,7 +125,10 @@ class Exchange {
         return seal()
       },
       honour: (_command: Command, decision: Decision) => honour(decision),
-      signal: leaving.signal,
+      // Only a hold asks for it.
+      get signal() {
+        return leaving()
+      },
       ...(request.endless ? { revoked: (because: Refusal) => this.#forward?.stop(because) } : {}),
     })
     await this.#recorded()

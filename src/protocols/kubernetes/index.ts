@@ -6,6 +6,7 @@ import { Authority } from '../../net/authority.ts'
 import type { Protocol, Target, Wiring } from '../protocol.ts'
 import { Commands } from './commands.ts'
 import { serveRequest } from './exchange.ts'
+import { RecentRequests } from './request/recent.ts'
 import { Conversation, type Shared } from './session.ts'
 import { serveUpgrade } from './streams/serve.ts'
 import { ApiServer } from './transport/server.ts'
@@ -20,6 +21,7 @@ async function prepare(config: KubernetesTargetConfig, wiring: Wiring): Promise<
     wiring,
     upstream: await openUpstream(config, wiring),
     commands: new Commands(),
+    requests: new RecentRequests(),
     verifier: agent.authenticate === 'jwt' ? await wiring.identities.tokens(agent) : null,
     running: 0,
   }

@@ -9,6 +9,7 @@ import { context, type Session } from '../../gate/session.ts'
 import type { Connection } from '../../net/connection.ts'
 import type { TokenVerifier, Wiring } from '../protocol.ts'
 import type { Commands } from './commands.ts'
+import type { RecentRequests } from './request/recent.ts'
 import { bearerOf, type Headers } from './transport/headers.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -18,6 +19,7 @@ export interface Shared {
   readonly wiring: Wiring
   readonly upstream: Upstream
   readonly commands: Commands
+  readonly requests: RecentRequests
   /** Null where agents prove nothing. */
   readonly verifier: TokenVerifier | null
   /** Requests under way, of all connections. */

@@ -48,6 +48,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   #bytes = 0
   /** It was asked a second time, with another proof. */
   #again = false
+  /** The whole answer is here: there is nothing left to abort. */
+  #answered = false
   #over = false
   /** Why Sidegate itself ends it. */
   #stopped: Refusal | null = null
@@ -116,6 +118,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       return this.#unmaskable(error)
     }
     if (this.#over) return
+    this.#answered = true
     this.#head?.()
     this.#of.response.end()
     this.#end(this.#status < 400 ? 'completed' : 'failed', String(this.#status))
@@ -218,7 +221,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#over) return
     this.#over = true
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#controller?.abort(new Error('it is over'))
+    if (!this.#answered) this.#controller?.abort(new Error('it is over'))
     this.#of.settled({ status, code, rows: 0, bytes: this.#bytes, masked: this.#of.plan.masked })
   }
 }
