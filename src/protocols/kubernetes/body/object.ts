@@ -47,7 +47,7 @@ function checkVariants(object: JsonObject, known: ReadonlyMap<string, string>, w
   for (const key of Object.keys(object)) {
     const meant = known.get(key.toLowerCase())
     if (meant !== undefined && meant !== key)
-      throw unparsable(`${where} has ${key}`, `write it ${meant}, or leave it out`)
+      throw unparsable(`${where} has ${key}, which some take for ${meant}`, `write it ${meant}, or leave it out`)
   }
 }
 
