@@ -6,7 +6,7 @@ import { startGated } from '../e2e/ssh/gated.ts'
 import { movedStarter } from '../e2e/ssh/starter.ts'
 import { RawSsh } from '../support/ssh-raw.ts'
 
-const { policy, srv } = movedStarter(t, 'exec')
+const { policy, srv } = await movedStarter(t)
 const gated = await startGated(t, { policy })
 const MARK = join(srv, 'agent/mark')
 writeFileSync(join(srv, 'agent/script'), `#!/bin/sh\ntouch ${MARK}\n`, { mode: 0o755 })

@@ -19,7 +19,7 @@ import { encodeInit, encodeRequest, type SftpRequest } from '../../src/protocols
 import { REPLY, REQUEST, STATUS } from '../../src/protocols/ssh/sftp/packets/types.ts'
 import { RawSsh } from '../support/ssh-raw.ts'
 
-const { policy, srv } = movedStarter(t, 'sftp')
+const { policy, srv } = await movedStarter(t)
 const gated = await startGated(t, { policy })
 const home = gated.server.home
 mkdirSync(join(srv, 'app/dir'))

@@ -19,7 +19,7 @@ export interface Moved {
 const MOST_RUNS = 64
 
 /** Where no other run is: an abstract socket is held as a lock, which the kernel releases however this process ends. */
-async function place(t: Test): Promise<string> {
+async function place(): Promise<{ readonly path: string; release(): void }> {
   for (let run = 0; run < MOST_RUNS; run++) {
     const path = join(tmpdir(), `sidegate-starter-${run}`)
     const lock = createServer().unref()
@@ -29,17 +29,19 @@ async function place(t: Test): Promise<string> {
       if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') continue
       throw error
     }
-    t.teardown(() => void lock.close())
-    return path
+    return { path, release: () => void lock.close() }
   }
   throw new Error('too many runs at once')
 }
 
 /** One of few places, run after run: bundles that were compiled are kept by their content, and this is part of it. */
 export async function movedStarter(t: Test): Promise<Moved> {
-  const srv = await place(t)
+  const { path: srv, release } = await place()
   rmSync(srv, { recursive: true, force: true })
-  t.teardown(() => rmSync(srv, { recursive: true, force: true }))
+  t.teardown(() => {
+    rmSync(srv, { recursive: true, force: true })
+    release()
+  })
   for (const directory of ['app', 'agent', 'git']) mkdirSync(join(srv, directory), { recursive: true })
   writeFileSync(join(srv, 'app/config.yml'), 'one: 1\ntwo: 2\n')
   const files = readdirSync(STARTER).filter((name) => name.endsWith('.rego') && !name.endsWith('_test.rego'))
