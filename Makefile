@@ -96,10 +96,10 @@ $(BUNDLES): dist/bundles/%.tar.gz: dist/.built .bin/opa $(REGO)
 	mkdir -p $(@D)
 	tools/sidegate policy build bundles/$* --output $@
 
-# What the demo's agent may do: the starter profile for its database, and rules of its own for its host.
+# What the demo's agent may do: the starter profiles for its database and its cluster, and rules of its own for its host.
 $(DEMO_BUNDLE): dist/.built .bin/opa $(REGO)
 	rm -rf .cache/demo-policy && mkdir -p $(@D) .cache/demo-policy
-	cp bundles/starter/*.rego bundles/demo/*.rego .cache/demo-policy/
+	cp bundles/starter/*.rego bundles/starter-kubernetes/*.rego bundles/demo/*.rego .cache/demo-policy/
 	tools/sidegate policy build .cache/demo-policy --output $@
 
 ## check: types, lint, format, unused code, and check-rego

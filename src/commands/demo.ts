@@ -1,4 +1,4 @@
-/** `sidegate demo`: a database, the sidecar and an agent, before your eyes. */
+/** `sidegate demo`: a database, a host, a cluster, the sidecar and an agent, before your eyes. */
 import { Command } from 'commander'
 import { DemoError } from './demo/database.ts'
 

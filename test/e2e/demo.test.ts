@@ -14,6 +14,7 @@ const PROMISED_MS = 60_000
 
 t.test('the demo shows what is allowed, masked and refused, and leaves nothing behind', async (t) => {
   t.ok(existsSync(BUNDLE), 'its policy is built')
+  t.ok(existsSync(join(ROOT, '.bin/kube-apiserver')), '`make kubernetes` was there')
   const base = mkdtempSync(join(tmpdir(), 'sidegate-test-demo-'))
   t.teardown(() => rmSync(base, { recursive: true, force: true }))
   // As root, PostgreSQL runs as somebody else, who has to get there.
@@ -44,12 +45,25 @@ t.test('the demo shows what is allowed, masked and refused, and leaves nothing b
     /code +host\.files/,
     'it never reached the host',
     'its authorized_keys say "# the keys that are let in"',
+    /patch deployments\.apps\/scale default\/web/,
+    'deployment.apps/web scaled',
+    'password: [sidegate:masked]',
+    /masked +data\.\* +redact/,
+    /Error from server \(Forbidden\): secrets "shop-db"/,
+    /\[streams\.shell\]/,
+    /found +privileged/,
+    /code +cluster\.rights/,
+    'it never reached the API server',
+    'web has 3 replicas; pods: web-0, web-1; Secrets: shop-db; bindings of roles: none.',
     '4 customers and 6 orders are there, 1 of them cancelled.',
     'What was permitted has happened: 101 sent, 103 sent, 104 cancelled.',
   ]) {
     t.match(stdout, expected)
   }
-  for (const secret of ['078-05-1120', '219-09-9999', 'ada.palmer@example.com']) t.notMatch(stdout, secret)
+  const password = Buffer.from('tulips-in-april').toString('base64')
+  for (const secret of ['078-05-1120', '219-09-9999', 'ada.palmer@example.com', 'tulips-in-april', password]) {
+    t.notMatch(stdout, secret)
+  }
   t.notOk(stdout.includes('\u001B'), 'no colours without a terminal')
   t.same(readdirSync(temporary), [])
 })

@@ -47,3 +47,52 @@ export const ORDERS = `id,status,amount
 104,cancelled,15.75
 105,open,33.10
 `
+
+const CORE = '/api/v1/namespaces/default'
+const APPS = '/apis/apps/v1/namespaces/default'
+const LABELS = { app: 'web' }
+const TEMPLATE = { metadata: { labels: LABELS }, spec: { containers: [{ name: 'web', image: 'shop/web:1.4' }] } }
+/** What a controller manager and a kubelet would say, which this cluster does not have. */
+const RUNNING = {
+  status: {
+    phase: 'Running',
+    containerStatuses: [
+      {
+        name: 'web',
+        image: 'shop/web:1.4',
+        imageID: '',
+        ready: true,
+        restartCount: 0,
+        state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
+      },
+    ],
+  },
+}
+
+/** The password in the Secret of the demo's cluster. */
+const CLUSTER_PASSWORD = 'tulips-in-april'
+
+/** What is in the demo's cluster, as the requests that put it there. */
+export const CLUSTER: readonly (readonly ['POST' | 'PATCH', string, object])[] = [
+  ['POST', '/api/v1/namespaces', { metadata: { name: 'default' } }],
+  ['POST', `${CORE}/serviceaccounts`, { metadata: { name: 'default' } }],
+  [
+    'POST',
+    `${CORE}/secrets`,
+    { metadata: { name: 'shop-db' }, stringData: { user: 'shop', password: CLUSTER_PASSWORD } },
+  ],
+  [
+    'POST',
+    `${APPS}/deployments`,
+    { metadata: { name: 'web' }, spec: { replicas: 2, selector: { matchLabels: LABELS }, template: TEMPLATE } },
+  ],
+  [
+    'PATCH',
+    `${APPS}/deployments/web/status`,
+    { status: { replicas: 2, readyReplicas: 2, updatedReplicas: 2, availableReplicas: 2 } },
+  ],
+  ...['web-0', 'web-1'].flatMap((name): ['POST' | 'PATCH', string, object][] => [
+    ['POST', `${CORE}/pods`, { ...TEMPLATE, metadata: { name, labels: LABELS } }],
+    ['PATCH', `${CORE}/pods/${name}/status`, RUNNING],
+  ]),
+]

@@ -6,10 +6,22 @@ import type { Paint } from '../../config/printout.ts'
 import { readJournal } from '../../record/reader.ts'
 import { paintFor } from '../terminal.ts'
 import { connect, describe, perform } from './agent.ts'
+import * as clusterAgent from './cluster-agent.ts'
+import type { Cluster } from './cluster.ts'
 import { DATABASE } from './data.ts'
 import { pageWidth, sideBySide, wrap } from './panels.ts'
 import { describeRecord, RecordReader, summarise } from './recorded.ts'
-import { HOST_SCENES, type HostScene, type HostStep, type Scene, SCENES, type Step } from './scenes.ts'
+import {
+  CLUSTER_SCENES,
+  type ClusterScene,
+  type ClusterStep,
+  HOST_SCENES,
+  type HostScene,
+  type HostStep,
+  type Scene,
+  SCENES,
+  type Step,
+} from './scenes.ts'
 import * as shellAgent from './shell-agent.ts'
 import { setStage, type Stage } from './stage.ts'
 
@@ -55,13 +67,20 @@ function interruption(): Promise<void> & { happened: boolean } {
   return interrupted
 }
 
-function introduction({ database, port, ssh, host }: Stage, seconds: string, paint: Paint): string[] {
+function introduction(
+  { database, port, ssh, host, cluster, kubernetes }: Stage,
+  seconds: string,
+  paint: Paint,
+): string[] {
   return [
     paint.dim(`  ready in ${seconds} s`),
     '',
     `  agent ── ${paint.bold(`sidegate :${port}`)} ── ${database.version} :${database.port}`,
-    `        └─ ${paint.bold(`sidegate :${ssh.port}`)} ── an SSH server :${host.port}`,
-    paint.dim('  no secret       holds the password and the key, reads every command,'),
+    `        ├─ ${paint.bold(`sidegate :${ssh.port}`)} ── an SSH server :${host.port}`,
+    cluster === null || kubernetes === null
+      ? paint.dim('        └─ no cluster: `make kubernetes` builds what it takes, once')
+      : `        └─ ${paint.bold(`sidegate :${kubernetes.port}`)} ── a Kubernetes API server :${cluster.port}`,
+    paint.dim('  no secret       holds password, key and token, reads every command,'),
     paint.dim('  of its own      asks the policy, writes it down, then forwards'),
   ]
 }
@@ -75,6 +94,7 @@ async function play(stage: Stage, teller: Teller): Promise<void> {
     await client.end()
   }
   await playHost(stage, records, teller)
+  await playCluster(stage, records, teller)
   await prove(stage, teller)
 }
 
@@ -118,7 +138,48 @@ async function playHostStep(
   )
 }
 
-function heading(number: number, { title, about }: Scene | HostScene, { paint, width, say }: Teller): void {
+async function playCluster({ kubernetes }: Stage, records: RecordReader, teller: Teller): Promise<void> {
+  if (kubernetes === null) return
+  for (const [index, scene] of CLUSTER_SCENES.entries()) {
+    heading(SCENES.length + HOST_SCENES.length + index + 1, scene, teller)
+    for (const step of scene.steps) {
+      teller.say('')
+      await playClusterStep(step, kubernetes.kubectl, records, teller)
+    }
+  }
+}
+
+async function playClusterStep(
+  step: ClusterStep,
+  kubectl: clusterAgent.Kubectl,
+  records: RecordReader,
+  { paint, width, say }: Teller,
+): Promise<void> {
+  const { thought } = step
+  const words = clusterAgent.typed(step)
+  say(`  ${paint.yellow('agent ▸')} ${paint.bold(words)}${thought === undefined ? '' : paint.dim(`   # ${thought}`)}`)
+  const seen = await clusterAgent.perform(kubectl, step)
+  const recorded = await records.since()
+  // How kubectl finds its way is not worth telling: discovery, and what it looks up before it acts.
+  const told = recorded.filter(({ decision: { input } }) => {
+    const { detail } = input.command
+    return 'resourceRequest' in detail && detail['resourceRequest'] === true
+  })
+  say(
+    ...sideBySide(
+      { title: 'what the agent saw', lines: clusterAgent.describe(seen, paint) },
+      { title: 'what was recorded', lines: told.flatMap((one) => describeRecord(one, paint)) },
+      width,
+      paint,
+    ),
+  )
+}
+
+function heading(
+  number: number,
+  { title, about }: Scene | HostScene | ClusterScene,
+  { paint, width, say }: Teller,
+): void {
   const line = `${number}  ${title} `
   say('', '', `${paint.bold(line)}${paint.dim('─'.repeat(Math.max(0, width - line.length)))}`)
   say(...wrap(`   ${about}`, width))
@@ -167,7 +228,7 @@ async function playStep(step: Step, client: Client, records: RecordReader, telle
 }
 
 /** Past the gate: what PostgreSQL itself says of all that. */
-async function prove({ ask, host }: Stage, { paint, say, width }: Teller): Promise<void> {
+async function prove({ ask, host, cluster }: Stage, { paint, say, width }: Teller): Promise<void> {
   const [row] = await ask(
     `SELECT (SELECT count(*)::int FROM customers) AS customers, (SELECT count(*)::int FROM orders) AS orders,
             (SELECT string_agg(id || ' ' || status, ', ' ORDER BY id) FROM orders WHERE id IN (101, 103, 104)) AS changed,
@@ -182,7 +243,27 @@ async function prove({ ask, host }: Stage, { paint, say, width }: Teller): Promi
   say(`   What was permitted has happened: ${String(changed)}.`)
   const whole = readdirSync(host.home).toSorted().join(', ')
   const keys = readFileSync(join(host.home, '.ssh/authorized_keys'), 'utf8').trim()
-  say(`   On the host lie ${whole}; its authorized_keys say "${keys}".`, '')
+  say(`   On the host lie ${whole}; its authorized_keys say "${keys}".`)
+  if (cluster !== null) say(await proofOf(cluster))
+  say('')
+}
+
+async function proofOf({ ask }: Cluster): Promise<string> {
+  const web = (await ask('/apis/apps/v1/namespaces/default/deployments/web')) as { spec: { replicas: number } }
+  const names = async (path: string) => {
+    const { items } = (await ask(path)) as { items: readonly { metadata: { name: string } }[] }
+    return items.map(({ metadata }) => metadata.name).join(', ') || 'none'
+  }
+  const [pods, secrets, bindings] = [
+    await names('/api/v1/namespaces/default/pods'),
+    await names('/api/v1/namespaces/default/secrets'),
+    await names('/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings'),
+  ]
+  return `   In the cluster web has ${web.spec.replicas} replicas; pods: ${pods}; Secrets: ${secrets}; bindings of roles: ${bindings}.`
+}
+
+function kubectlFor({ program, kubeconfig }: clusterAgent.Kubectl): string {
+  return `${program} --kubeconfig ${kubeconfig} get pods`
 }
 
 /** Stays up, and shows what is recorded while you try it. */
@@ -192,6 +273,7 @@ async function invite(stage: Stage, { paint, say }: Teller, interrupted: Promise
     '',
     `    ${paint.bold(`psql -h 127.0.0.1 -p ${stage.port} -U agent ${DATABASE}`)}`,
     `    ${paint.bold(`ssh -o UserKnownHostsFile=${stage.ssh.knownHosts} -p ${stage.ssh.port} agent@127.0.0.1`)}   ${paint.dim('(or with a command)')}`,
+    ...(stage.kubernetes === null ? [] : [`    ${paint.bold(kubectlFor(stage.kubernetes.kubectl))}`]),
     '',
     `  What you do appears here.  ${paint.dim(`Configuration: ${stage.configuration}`)}`,
     paint.dim(`  More: npx sidegate run --check --config ${stage.configuration}`),

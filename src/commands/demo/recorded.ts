@@ -8,6 +8,13 @@ import type { DecisionRecord, OutcomeRecord, StoredRecord } from '../../record/r
 const OUTCOME_PATIENCE = 1_000
 const POLL_MS = 10
 
+/** What the targets of the demo are called. */
+const TARGETS: Readonly<Record<string, string>> = {
+  postgres: 'PostgreSQL',
+  ssh: 'the host',
+  kubernetes: 'the API server',
+}
+
 export interface Recorded {
   readonly decision: DecisionRecord
   /** Null where the command was not forwarded. */
@@ -55,17 +62,15 @@ export function describeRecord({ decision, outcome }: Recorded, paint: Paint): s
   const verdict = refused ? paint.red('refused') : paint.green('permitted')
   // A prepared statement is judged when it is parsed, and again with its parameters when it runs.
   const phase = input.command.varying?.['phase'] === 'prepare' ? ' (prepare)' : ''
-  const lines = [`${paint.dim(`#${seq}`)}  ${input.command.action}${phase}  ${verdict}`]
+  const what = input.command.protocol === 'kubernetes' ? input.command.text : input.command.action
+  const lines = [`${paint.dim(`#${seq}`)}  ${what}${phase}  ${verdict}`]
   const reasons = refused && custom.refusal !== undefined ? [custom.refusal] : result.reasons
   for (const { code, policy } of reasons) lines.push(`code    ${code}${policy === '' ? '' : paint.dim(`  ${policy}`)}`)
   lines.push(...facts(decision).map((fact) => `found   ${fact}`))
   if (outcome === null)
-    return [
-      ...lines,
-      paint.dim(`it never reached ${decision.input.command.protocol === 'postgres' ? 'PostgreSQL' : 'the host'}`),
-    ]
+    return [...lines, paint.dim(`it never reached ${TARGETS[input.command.protocol] ?? 'its target'}`)]
   for (const column of outcome.masked) {
-    const method = result.masks.find((mask) => mask.column === column)?.with ?? 'mask'
+    const method = result.masks.find((mask) => (mask.column ?? mask.path) === column)?.with ?? 'mask'
     lines.push(`masked  ${column}${paint.dim(`  ${method}`)}`)
   }
   return [...lines, describeOutcome(outcome, paint)]
@@ -89,9 +94,16 @@ function facts({ custom, input }: DecisionRecord): string[] {
   if ('operation' in detail && typeof detail['operation'] === 'string') {
     return [`${detail['operation']} ${typeof detail['path'] === 'string' ? detail['path'] : ''}`.trimEnd()]
   }
+  if ('exec' in detail) return [...listed(detail['exec'], 'command'), ...listed(detail['pod'], 'baseline')]
   if (!('effects' in detail) || !Array.isArray(detail['effects'])) return []
   const effects = detail['effects'].filter((effect) => typeof effect === 'string')
   return effects.length === 0 ? [] : [effects.join(', ')]
+}
+
+/** What a part of the facts lists under a name: a command's words, what pods would reach. */
+function listed(part: unknown, name: string): string[] {
+  const found = part !== null && typeof part === 'object' && name in part ? Reflect.get(part, name) : []
+  return Array.isArray(found) && found.length > 0 ? [found.join(' ')] : []
 }
 
 /** The names of all commands that a line would run, however deep they are hidden. */

@@ -50,6 +50,51 @@ export const HOST_SCENES: readonly HostScene[] = [
   },
 ]
 
+/** In the cluster, with kubectl. */
+export interface ClusterStep {
+  readonly args: readonly string[]
+  readonly thought?: string
+}
+
+export interface ClusterScene {
+  readonly title: string
+  readonly about: string
+  readonly steps: readonly ClusterStep[]
+}
+
+/** Every value of a Secret, as whoever may read it would see it. */
+const DECODED = '{{range $name, $value := .data}}{{$name}}: {{$value | base64decode}}{{"\\n"}}{{end}}'
+
+export const CLUSTER_SCENES: readonly ClusterScene[] = [
+  {
+    title: 'The same for a cluster, with kubectl',
+    about:
+      'Its token means nothing. Every request is judged by what the API server itself would make of it, and by its body.',
+    steps: [
+      { args: ['get', 'pods'] },
+      { thought: 'more customers', args: ['scale', 'deployment', 'web', '--replicas=3'] },
+    ],
+  },
+  {
+    title: 'A Secret is there, and not its values',
+    about: 'In whatever form it is asked for: as JSON, as a table, in a watch, in what an update answers.',
+    steps: [{ args: ['get', 'secret', 'shop-db', '-o', `go-template=${DECODED}`] }],
+  },
+  {
+    title: 'What reaches further is refused',
+    about: 'In the API server’s own form, so that kubectl says what would be accepted instead.',
+    steps: [
+      { thought: 'tidying up', args: ['delete', 'secret', 'shop-db'] },
+      { thought: 'from inside', args: ['exec', '-i', 'web-0', '--', 'sh'] },
+      { thought: 'through the node', args: ['run', 'tools', '--image=debian', '--privileged'] },
+      {
+        thought: 'with rights of its own',
+        args: ['create', 'rolebinding', 'more', '--clusterrole=admin', '--serviceaccount=default:default'],
+      },
+    ],
+  },
+]
+
 export const SCENES: readonly Scene[] = [
   {
     title: 'Reading is allowed',

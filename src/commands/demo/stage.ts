@@ -9,6 +9,8 @@ import { loadConfiguration } from '../../config/load.ts'
 import { createLog } from '../run/log.ts'
 import { type Sidecar, startSidecar } from '../run/sidecar.ts'
 import { connect } from './agent.ts'
+import { type Cluster, clusterPrograms, startCluster } from './cluster.ts'
+import { type Kubectl, writeKubeconfig } from './cluster-agent.ts'
 import { DATABASE, ROLE, SAMPLE } from './data.ts'
 import { type Database, DemoError, ownerOf, startDatabase, SUPERUSER, temporaryFolder, vanish } from './database.ts'
 import { type Host, startHost } from './host.ts'
@@ -19,10 +21,13 @@ const BUNDLE = fileURLToPath(new URL('../../../dist/bundles/demo.tar.gz', import
 const HOST = '127.0.0.1'
 /** The next free one where it is taken. */
 const SSH_PORT = 6422
+const CLUSTER_PORT = 6443
 
 export interface Stage {
   readonly database: Database
   readonly host: Host
+  /** Null where no API server is at hand. */
+  readonly cluster: Cluster | null
   readonly sidecar: Sidecar
   /** The generated configuration. */
   readonly configuration: string
@@ -31,6 +36,7 @@ export interface Stage {
   readonly port: number
   /** Where they reach the host, and by which key they know the sidecar there. */
   readonly ssh: { readonly port: number; readonly knownHosts: string }
+  readonly kubernetes: { readonly port: number; readonly kubectl: Kubectl } | null
   /** Asks PostgreSQL itself, past the gate. */
   ask(sql: string): Promise<readonly Record<string, unknown>[]>
   close(): Promise<void>
@@ -56,12 +62,30 @@ export async function setStage(preferredPort: number, said: (step: string) => vo
   const host = await startHost(base, ownerOf())
   opened.defer(() => host.stop())
 
+  const programs = clusterPrograms()
+  if (programs !== null) said('a cluster')
+  const ports = { api: await freePort(0), store: await freePort(0), peer: await freePort(0) }
+  const cluster = programs === null ? null : await startCluster(base, programs, ports)
+  if (cluster !== null) opened.defer(() => cluster.stop())
+
   said('the sidecar')
   const [port, ssh, admin] = [await freePort(preferredPort), await freePort(SSH_PORT), await freePort(0)]
-  const configuration = configure(base, { port, ssh, admin, database: database.port, password: passwords.role, host })
+  const kubernetes = cluster === null ? null : { port: await freePort(CLUSTER_PORT), kubectl: kubectlIn(base, cluster) }
+  const configuration = configure(base, {
+    port,
+    ssh,
+    admin,
+    database: database.port,
+    password: passwords.role,
+    host,
+    cluster: cluster === null || kubernetes === null ? null : { ...cluster, listen: kubernetes.port },
+  })
   const loaded = loadConfiguration(configuration).configuration
   const sidecar = await startSidecar(loaded, { log: createLog('error') })
   opened.defer(() => sidecar.close())
+  if (kubernetes !== null) {
+    writeKubeconfig(kubernetes.kubectl.kubeconfig, kubernetes.port, join(base, 'cluster-ca.pem'))
+  }
   const { ready, notReady } = sidecar.status()
   if (!ready) throw new DemoError(`the sidecar takes no commands: ${notReady.join('; ')}`)
 
@@ -69,11 +93,13 @@ export async function setStage(preferredPort: number, said: (step: string) => vo
   return {
     database,
     host,
+    cluster,
     sidecar,
     configuration,
     journal: loaded.record.journal.directory,
     port,
     ssh: { port: ssh, knownHosts: join(base, 'known_hosts') },
+    kubernetes,
     async ask(sql) {
       const client = await connect({ ...superuser, database: DATABASE })
       try {
@@ -84,6 +110,10 @@ export async function setStage(preferredPort: number, said: (step: string) => vo
     },
     close: () => parts.disposeAsync(),
   }
+}
+
+function kubectlIn(base: string, { kubectl }: Cluster): Kubectl {
+  return { program: kubectl, kubeconfig: join(base, 'kubeconfig'), cache: join(base, 'kubectl') }
 }
 
 interface Superuser {
@@ -111,10 +141,11 @@ interface Places {
   readonly admin: number
   readonly database: number
   readonly password: string
+  readonly cluster: (Cluster & { readonly listen: number }) | null
 }
 
 /** The whole of what a platform engineer would write. */
-function configure(base: string, { port, ssh, host, admin, database, password }: Places): string {
+function configure(base: string, { port, ssh, host, admin, database, password, cluster }: Places): string {
   writeFileSync(join(base, 'password'), password, { mode: 0o600 })
   writeFileSync(join(base, 'token'), secret(), { mode: 0o600 })
   writeFileSync(join(base, 'deploy-key'), host.clientKey, { mode: 0o600 })
@@ -140,9 +171,20 @@ targets:
     agent: { authenticate: none, knownHosts: known_hosts }
     credential: { user: deploy, privateKeyFile: deploy-key }
     shell: line-gated
-`
+${cluster === null ? '' : clusterTarget(base, cluster)}`
   writeFileSync(file, text, { mode: 0o600 })
   return file
+}
+
+function clusterTarget(base: string, { listen, port, ca, token }: Cluster & { readonly listen: number }): string {
+  writeFileSync(join(base, 'cluster-token'), token, { mode: 0o600 })
+  return `  cluster:
+    protocol: kubernetes
+    listen: "${HOST}:${listen}"
+    upstream: { host: ${HOST}, port: ${port}, ca: ${JSON.stringify(ca)} }
+    agent: { authenticate: none, caFile: cluster-ca.pem }
+    credential: { tokenFile: cluster-token }
+`
 }
 
 function secret(): string {
