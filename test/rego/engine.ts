@@ -30,7 +30,9 @@ export async function evaluator(folder: string): Promise<(input: JsonObject) => 
   const module = await WebAssembly.compile(bundle.wasm)
   const instance = new Instance({ module, entrypoint: ENTRYPOINT, builtins: HOST_BUILTINS, data: bundle.data })
   return (input) => {
-    const [said] = JSON.parse(instance.evaluate(JSON.stringify(input))) as [{ result: Decided }]
+    // Its answer is bytes, one to a character.
+    const answer = Buffer.from(instance.evaluate(JSON.stringify(input)), 'latin1').toString()
+    const [said] = JSON.parse(answer) as [{ result: Decided }]
     return said.result
   }
 }
