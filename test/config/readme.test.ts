@@ -27,5 +27,5 @@ t.test('the examples of the README are configurations without a mistake and with
     t.same(checkRules(example), [])
     return Object.values(example.targets).map(({ protocol }) => protocol)
   })
-  t.same(new Set(protocols), new Set(['postgres', 'ssh']))
+  t.same(new Set(protocols), new Set(['postgres', 'ssh', 'kubernetes']))
 })
