@@ -1,4 +1,4 @@
-import type { Command } from '../gate/command.ts'
+import type { Command, Shape } from '../gate/command.ts'
 import type { Json, JsonObject } from '../gate/json.ts'
 import type { Answer, Question } from '../gate/ports.ts'
 import type { Context } from '../gate/session.ts'
@@ -19,6 +19,8 @@ export type MemoPlan =
 const ENTRIES_PER_SHAPE = 16
 /** Different facts, as far as the policy reads them, that answers are kept for; a policy tells few statements apart. */
 const MAX_MEANINGS = 4096
+/** Characters of facts that are found again by their value: a body of megabytes is judged anew rather than kept. */
+const LONGEST_MEANING = 8 * 1024
 /** Different contexts (principals × targets) that answers are kept for at once. */
 const MAX_CONTEXTS = 4096
 
@@ -127,11 +129,17 @@ export class Memo {
     let kept = this.#meanings.get(meaning)
     if (kept === undefined) {
       kept = { protocol, keys, entries: [], next: 0 }
+      if (meaning.length > LONGEST_MEANING) return this.#remember(shape, kept)
       const [oldest] = this.#meanings.keys()
       if (this.#meanings.size >= MAX_MEANINGS && oldest !== undefined) this.#meanings.delete(oldest)
       this.#meanings.set(meaning, kept)
     }
-    this.#known.set(this.#text ? shape : detail, kept)
+    return this.#remember(shape, kept)
+  }
+
+  /** For as long as the object itself is there. */
+  #remember(shape: Shape, kept: Kept): Kept {
+    this.#known.set(this.#text ? shape : shape.detail, kept)
     return kept
   }
 

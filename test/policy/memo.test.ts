@@ -98,6 +98,18 @@ t.test('facts that the policy reads and that differ are different commands', asy
   t.equal(memo.find(question({ ...one, detail: {} })), undefined)
 })
 
+t.test('facts of many kilobytes are kept with their object, and not by their value', async (t) => {
+  const memo = new Memo({ keys: ['body'], text: false })
+  const of = (length: number) => ({ ...shape('create'), detail: { body: { data: 'x'.repeat(length) } } })
+  const [short, long] = [of(1_000), of(100_000)]
+  for (const each of [short, long]) {
+    memo.keep(question(each), answer('kept'))
+    t.equal(memo.find(question(each))?.revision, 'kept')
+  }
+  t.equal(memo.find(question(of(1_000)))?.revision, 'kept')
+  t.equal(memo.find(question(of(100_000))), undefined)
+})
+
 const VOCABULARIES = new Map([
   ['test', new Set(['effects', 'parameters'])],
   ['other', new Set(['kind', 'parameters'])],
