@@ -5,8 +5,10 @@ import { QUOTE, textAt } from './json.ts'
 const SHORTEST_CONTAINED = 4
 /** The same for the base64 of a value. */
 const SHORTEST_ENCODED = 8
-/** Most labels and annotations are shorter: forms are made once for all of them. */
-const USUAL = 256
+/** Forms are made for all texts of up to so many bytes at once, and of up to the double each time that one is longer. */
+const SHORTEST_MADE = 64
+/** A line's end that a value has and a text does not. */
+const LINE_END = 2
 /** Bytes compared for one object. Beyond it, what would be compared is hidden without comparing. */
 const WORK = 64 * 1024 ** 2
 
@@ -19,7 +21,7 @@ interface Masked {
 
 export class Scrub {
   readonly #masked: Masked[] = []
-  /** Forms made so far, of the values that are short enough to be in a text of `#upTo` bytes. */
+  /** Of the values that are short enough to be in a text of `#upTo` bytes. */
   #forms: Set<string> = new Set()
   #upTo = -1
   #work = 0
@@ -43,7 +45,8 @@ export class Scrub {
   /** Whether a text says a masked value: is it, contains it, or is or contains the base64 of it. */
   finds(text: string): boolean {
     if (this.empty || text === '') return false
-    if (text.length > this.#upTo) this.#make(Math.max(text.length, USUAL))
+    const length = Buffer.byteLength(text)
+    if (length > this.#upTo) this.#make(length)
     for (const form of this.#forms) {
       if (form === text) return true
       if (form.length < SHORTEST_CONTAINED || form.length >= text.length) continue
@@ -53,18 +56,21 @@ export class Scrub {
     return false
   }
 
-  /** Of the values that a text of this length could hold: of others, not even the form is made. */
+  /** Of the values that a text of this length could hold: of longer ones, which most are, not even the form is made. */
   #make(length: number): void {
+    let upTo = SHORTEST_MADE
+    while (upTo < length) upTo *= 2
+    this.#upTo = upTo
     this.#forms = new Set()
     for (const { source, start, end, bytes } of this.#masked) {
-      // JSON has six bytes for a character that is escaped; UTF-8 three, and base64 a third more of them.
-      const shortest = source[start] === QUOTE ? Math.floor((end - start - 2) / 6) : 0
-      if (shortest > length) continue
-      if (source[start] !== QUOTE) this.#forms.add(source.toString('latin1', start, end))
-      else this.#addText(textAt(source, start, end), bytes)
+      const raw = end - start - 2
+      // JSON has six bytes for a character that is escaped.
+      const shortest = bytes ? (raw * 3) / 4 : raw / 6
+      if (shortest - LINE_END > upTo) continue
+      if (source[start] === QUOTE) this.#addText(textAt(source, start, end), bytes)
+      else this.#forms.add(source.toString('latin1', start, end))
     }
     this.#forms.delete('')
-    this.#upTo = length
   }
 
   #addText(text: string, bytes: boolean): void {
