@@ -89,12 +89,19 @@ export function forwardedHeaders(headers: Headers): Record<string, string> {
   return forwarded
 }
 
-/** The JSON clauses of an Accept, with what they ask of it (`as=Table`, `stream=watch`); plain text for logs and health. */
+/**
+ * JSON, plain text for logs and health, and OpenAPI documents in protobuf: those describe the API and hold no object, and
+ * kubectl reads `/openapi/v2` in no other form.
+ */
+const INSPECTED =
+  /^(application\/json|text\/plain|application\/com\.github\.proto-openapi\.spec\.v[23]@v1\.0\+protobuf)\s*(;|$)/i
+
+/** Those clauses of an Accept, with what they ask of it (`as=Table`, `stream=watch`). */
 export function acceptOf(accept: string): string {
   const kept = accept
     .split(',')
     .map((clause) => clause.trim())
-    .filter((clause) => /^(application\/json|text\/plain)\s*(;|$)/i.test(clause))
+    .filter((clause) => INSPECTED.test(clause))
   const any = accept === '' || accept.split(',').some((clause) => clause.trim().startsWith('*/*'))
   if (kept.length === 0) return any ? 'application/json, */*' : 'application/json'
   return any ? [...kept, '*/*'].join(', ') : kept.join(', ')
