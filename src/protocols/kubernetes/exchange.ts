@@ -68,6 +68,7 @@ class Exchange {
   readonly #response: ServerResponse
   #plan: MaskPlan = NO_MASKS
   #forward: Forward | null = null
+  #revoked: Refusal | null = null
 
   constructor(conversation: Conversation, incoming: IncomingMessage, response: ServerResponse) {
     this.#conversation = conversation
@@ -129,7 +130,7 @@ class Exchange {
       get signal() {
         return leaving()
       },
-      ...(request.endless ? { revoked: (because: Refusal) => this.#forward?.stop(because) } : {}),
+      ...(request.endless ? { revoked: (because: Refusal) => this.#revoke(because) } : {}),
     })
     await this.#recorded()
     this.#conclude(session, request, verdict)
@@ -145,7 +146,7 @@ class Exchange {
     if (this.#response.destroyed) {
       return gate.settle(permit, 0, { status: 'skipped', code: '', rows: 0, bytes: 0, masked: [] })
     }
-    const over = endOf(session, permit.commands[0] as Command)
+    const over = this.#revoked ?? endOf(session, permit.commands[0] as Command)
     if (over !== null) {
       gate.settle(permit, 0, { status: 'skipped', code: over.code, rows: 0, bytes: 0, masked: [] })
       return answerRefusal(this.#response, over, { facts: request.facts, last: true })
@@ -166,6 +167,12 @@ class Exchange {
       },
     })
     if (!settled) forget = this.#conversation.track(session, (because) => this.#forward?.stop(because))
+  }
+
+  /** Policy takes its permit back; what has not begun yet will not. */
+  #revoke(because: Refusal): void {
+    this.#revoked = because
+    this.#forward?.stop(because)
   }
 
   #seal(request: Request, headers: Record<string, string>, body: Body | null): Uint8Array {
@@ -193,7 +200,7 @@ class Exchange {
       limit: config.limits.object,
       get: (namespace, name) => {
         const single = objectRequest(request, namespace, name)
-        return single === null ? null : wiring.gate.permits(session, commands.of(single, null, null))
+        return single === null ? null : wiring.gate.permits(session, commands.once(single))
       },
     })
     if ('code' in plan) return plan

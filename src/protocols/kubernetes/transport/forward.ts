@@ -19,6 +19,8 @@ type IncomingHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler['onResp
 /** Timers count milliseconds in 31 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 const UNAUTHORIZED = 401
+/** How a connection fails that the API server closed while a request was on its way to it. */
+const CLOSED: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 export interface ForwardOf {
   readonly request: Request
@@ -48,6 +50,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   #bytes = 0
   /** It was asked a second time, with another proof. */
   #again = false
+  /** It was asked a second time, on another connection. */
+  #anew = false
   /** The whole answer is here: there is nothing left to abort. */
   #answered = false
   #over = false
@@ -126,7 +130,17 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   onResponseError(controller: Controller, error: Error): void {
     if (this.#over || this.#abandoned.has(controller)) return
-    this.#fail('lost', upstreamRefusal(error))
+    if (!this.#mayAskAnew(error)) return this.#fail('lost', upstreamRefusal(error))
+    this.#anew = true
+    this.#prove()
+  }
+
+  /** A kept connection may end just as it is used. What only reads is asked once more, as HTTP libraries do (RFC 9110, section 9.2.2). */
+  #mayAskAnew(error: Error): boolean {
+    const { method, facts } = this.#of.request
+    const reads = (method === 'GET' || method === 'HEAD') && facts.subresource !== 'proxy'
+    const closed = 'code' in error && CLOSED.has(String(error.code))
+    return reads && closed && !this.#anew && this.#status === 0
   }
 
   #prove(): void {

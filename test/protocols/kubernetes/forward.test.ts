@@ -1,0 +1,106 @@
+/** What reaches the API server of a permitted request, and how often: against one that closes, stalls and rejects. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { ALLOW, deny, FakePolicy, FakeRecord } from '../../support/fakes.ts'
+import { RawHttp, rawRequest } from '../../support/kubernetes-raw.ts'
+import { startKubernetesTarget } from '../../support/kubernetes-target.ts'
+import { createAuthority } from '../../support/tls.ts'
+
+t.setTimeout(60_000)
+
+const authority = createAuthority()
+const certificate = authority.issue()
+
+type Serve = (request: IncomingMessage, response: ServerResponse, times: number) => void
+
+async function place(t: Test, serve: Serve, options: Parameters<typeof startKubernetesTarget>[1] = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'sidegate-forward-'))
+  const caFile = join(directory, 'api.pem')
+  writeFileSync(caFile, authority.cert)
+  const asked: string[] = []
+  const api = createServer({ ...certificate }, (request, response) => {
+    asked.push(`${request.method} ${request.url} ${request.headers.authorization}`)
+    request.resume().on('end', () => serve(request, response, asked.length))
+  })
+  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve))
+  const tokens = { admin: 'first', nobody: 'nobody' }
+  const target = await startKubernetesTarget({ port: (api.address() as AddressInfo).port, caFile, tokens }, options)
+  const agent = await RawHttp.connect(target)
+  t.teardown(async () => {
+    agent.close()
+    await target.close()
+    api.closeAllConnections()
+    api.close()
+    rmSync(directory, { recursive: true })
+  })
+  return { asked, target, agent }
+}
+
+const LIST = '/api/v1/namespaces/a/configmaps'
+const answered: Serve = (_request, response) => void response.end('{}')
+
+t.test('a read is asked once more where the API server closed the connection just then', async (t) => {
+  const { asked, agent, target } = await place(t, (request, response, times) => {
+    if (times === 2) request.socket.destroy()
+    else answered(request, response, times)
+  })
+  for (const name of ['x', 'y']) {
+    agent.send(rawRequest('GET', `${LIST}/${name}`))
+    t.equal((await agent.answer())?.status, 200)
+  }
+  t.equal(asked.length, 3)
+  t.same(
+    target.record.outcomes.map(({ outcome }) => outcome.status),
+    ['completed', 'completed'],
+  )
+})
+
+t.test('whatever may change something is never asked twice, and a read not a third time', async (t) => {
+  const { asked, agent, target } = await place(t, (request) => void request.socket.destroy())
+  const body = '{"metadata":{"name":"x"}}'
+  const cases = [
+    ['POST', LIST, body, 1],
+    ['DELETE', `${LIST}/x`, '', 1],
+    ['GET', '/api/v1/namespaces/a/services/x/proxy/metrics', '', 1],
+    ['GET', LIST, '', 2],
+  ] as const
+  for (const [method, path, content, times] of cases) {
+    asked.length = 0
+    agent.send(rawRequest(method, path, content === '' ? [] : [['Content-Type', 'application/json']], content))
+    const answer = await agent.answer()
+    t.match(answer, { status: 503, body: /upstream\.unavailable/ }, `${method} ${path}`)
+    t.notOk(answer?.headers.has('retry-after'), 'client libraries would ask ten times more')
+    t.equal(asked.length, times, `${method} ${path}`)
+  }
+  t.ok(target.record.outcomes.every(({ outcome }) => outcome.status === 'lost'))
+})
+
+t.test('a 401 of what stands behind a proxy is its own, and passed on', async (t) => {
+  const { asked, agent } = await place(t, (_request, response) => void response.writeHead(401).end('log in there'))
+  agent.send(rawRequest('GET', '/api/v1/namespaces/a/services/x/proxy/metrics'))
+  t.match(await agent.answer(), { status: 401, body: 'log in there' })
+  t.equal(asked.length, 1)
+  agent.send(rawRequest('GET', LIST))
+  t.match(await agent.answer(), { status: 503, body: /upstream\.rejected/ })
+  t.equal(asked.length, 2, 'the same token is not sent twice')
+})
+
+t.test('a change of policy between a decision and its record ends a watch before it begins', async (t) => {
+  const policy = new FakePolicy()
+  const record = new FakeRecord()
+  record.automatic = false
+  const { asked, agent } = await place(t, answered, { policy, record })
+  agent.send(rawRequest('GET', `${LIST}?watch=true`))
+  while (record.decisions.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  policy.change(() => deny('other'))
+  record.flush()
+  t.match(await agent.answer(), { status: 403, body: /policy\.revoked/ })
+  t.same(asked, [])
+  t.match(record.outcomes[0]?.outcome, { status: 'skipped', code: 'policy.revoked' })
+  policy.change(() => ALLOW)
+})
