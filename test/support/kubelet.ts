@@ -29,8 +29,14 @@ export interface Kubelet {
   stop(): Promise<void>
 }
 
-/** Before the API server, which is given its `args`. `main` is what attach meets in every container. */
-export async function startKubelet({ main = 'cat' }: { readonly main?: string } = {}): Promise<Kubelet> {
+/**
+ * Before the API server, which is given its `args`. `main` is what attach meets in every container; `websockets` says that the
+ * node translates WebSockets into SPDY itself, which the API server does for nodes that do not.
+ */
+export async function startKubelet({
+  main = 'cat',
+  websockets = false,
+}: { readonly main?: string; readonly websockets?: boolean } = {}): Promise<Kubelet> {
   const directory = mkdtempSync(join(tmpdir(), 'sidegate-kubelet-'))
   removeAtExit(directory)
   const file = (name: string, text: string): string => {
@@ -50,6 +56,7 @@ export async function startKubelet({ main = 'cat' }: { readonly main?: string } 
     `-key=${file('kubelet.key', own.key)}`,
     `-client-ca=${ca}`,
     `-main=${main}`,
+    `-websockets=${websockets}`,
   ])
   const port = Number((await program.output(/listening on \S+:(\d+)/))[1])
   return {
@@ -62,7 +69,7 @@ export async function startKubelet({ main = 'cat' }: { readonly main?: string } 
     ],
     directory: (...container) => made(join(root, ...container)),
     log: (namespace, pod, container) => `${join(made(join(root, namespace, pod)), container)}.log`,
-    register: async (server) => await register(server, port),
+    register: async (server) => await register(server, port, websockets ? ['ExtendWebSocketsToKubelet'] : []),
     pod: async (server, namespace, name, containers = ['main']) => await run(server, namespace, name, containers),
     stop: async () => void (await program.stop('SIGKILL')),
   }
@@ -73,12 +80,17 @@ function made(directory: string): string {
   return directory
 }
 
-async function register(server: Pick<KubernetesServer, 'call'>, port: number): Promise<void> {
+async function register(
+  server: Pick<KubernetesServer, 'call'>,
+  port: number,
+  declaredFeatures: readonly string[],
+): Promise<void> {
   await must(server, 'POST', '/api/v1/nodes', { metadata: { name: NODE_NAME } })
   const status = {
     addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
     daemonEndpoints: { kubeletEndpoint: { Port: port } },
     conditions: [{ type: 'Ready', status: 'True' }],
+    declaredFeatures,
   }
   await must(server, 'PATCH', `/api/v1/nodes/${NODE_NAME}/status`, { status })
 }

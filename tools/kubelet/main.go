@@ -6,6 +6,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -20,6 +22,7 @@ import (
 
 type options struct {
 	listen, root, cert, key, clientCA, main string
+	websockets                              bool
 }
 
 func main() {
@@ -30,6 +33,7 @@ func main() {
 	flag.StringVar(&given.key, "key", "", "PEM file of its key")
 	flag.StringVar(&given.clientCA, "client-ca", "", "PEM file of the authority that signs the API server's client certificate")
 	flag.StringVar(&given.main, "main", "cat", "what runs in every container, and attach attaches to")
+	flag.BoolVar(&given.websockets, "websockets", false, "translate WebSockets here, as a node says by declaring ExtendWebSocketsToKubelet")
 	flag.Parse()
 	if err := serve(given); err != nil {
 		fmt.Fprintln(os.Stderr, "kubelet:", err)
@@ -54,8 +58,16 @@ func serve(given options) error {
 	if err != nil {
 		return err
 	}
+	served := handler(node{root: given.root, main: strings.Fields(given.main)})
+	if given.websockets {
+		runtime, err := listenWithin(served)
+		if err != nil {
+			return err
+		}
+		served = translated(served, runtime)
+	}
 	server := &http.Server{
-		Handler:           handler(node{root: given.root, main: strings.Fields(given.main)}),
+		Handler:           served,
 		ReadHeaderTimeout: 10 * time.Second,
 		// HTTP/2 cannot be upgraded.
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
@@ -68,4 +80,19 @@ func serve(given options) error {
 	}
 	fmt.Println("listening on", listener.Addr())
 	return server.ServeTLS(listener, "", "")
+}
+
+// listenWithin serves the handler in plain HTTP on the loopback, behind a path that nobody can guess, as container runtimes do.
+func listenWithin(served http.Handler) (url.URL, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return url.URL{}, err
+	}
+	at := url.URL{Scheme: "http", Host: listener.Addr().String(), Path: "/" + rand.Text()}
+	server := &http.Server{Handler: http.StripPrefix(at.Path, served), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		fmt.Fprintln(os.Stderr, "kubelet:", server.Serve(listener))
+		os.Exit(1)
+	}()
+	return at, nil
 }

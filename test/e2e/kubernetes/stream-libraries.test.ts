@@ -6,6 +6,8 @@ import { PassThrough, Writable } from 'node:stream'
 import { Attach, Exec, KubeConfig, Log, PortForward, type V1Status } from '@kubernetes/client-node'
 import t from 'tap'
 import { writeFileSync } from 'node:fs'
+import { OPCODE } from '../../../src/protocols/kubernetes/streams/frames.ts'
+import { until, upgrade } from '../../protocols/kubernetes/streams/wire.ts'
 import { NAMESPACE, POD, setStage, type Way } from './stream-stage.ts'
 import { ALLOW, deny } from '../../support/fakes.ts'
 
@@ -106,4 +108,24 @@ t.test('a log is followed through the gate, and ends when policy takes it back',
   await ended
   t.equal(out.text(), 'line\n')
   t.match(gated.record.outcomes[0]?.outcome, { status: 'refused', code: 'policy.revoked' })
+})
+
+t.test('an older version of the channels gives the same, straight from the node', async (t) => {
+  const argv = ['sh', '-c', 'cat; echo err >&2; exit 7'].map((word) => `command=${encodeURIComponent(word)}`).join('&')
+  const path = `/api/v1/namespaces/${NAMESPACE}/pods/${POD}/exec?${argv}&stdin=true&stdout=true&stderr=true`
+  const { direct, through } = await both(async (way) => {
+    const socket = way === stage.direct ? stage.server : gated
+    const { peer } = await upgrade(socket, path, {
+      Authorization: `Bearer ${stage.server.tokens.admin}`,
+      'Sec-WebSocket-Protocol': 'v4.channel.k8s.io',
+    })
+    if (peer === null) throw new Error('it did not switch')
+    peer.send(0, 'by hand')
+    await until('input is echoed', () => peer.on(1) === 'by hand')
+    peer.frame(OPCODE.CLOSE, Buffer.from([3, 232]))
+    await until('it ends', () => peer.ended)
+    return peer.on(1)
+  })
+  t.equal(through, direct)
+  t.match(gated.record.decisions[0]?.command.shape.detail, { upgrade: 'websocket', exec: { stdin: true } })
 })

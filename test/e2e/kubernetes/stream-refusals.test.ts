@@ -33,7 +33,7 @@ function streamDecisions() {
 }
 
 async function until(what: string, met: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 1_500; tries++) {
     if (met()) return
     await sleep(10)
   }

@@ -40,8 +40,9 @@ export interface Stage {
   stop(): Promise<void>
 }
 
-export async function setStage(): Promise<Stage> {
-  const kubelet = await startKubelet()
+/** `websockets`: the node translates them, as new ones do; else the API server does. */
+export async function setStage(options: { readonly websockets?: boolean } = {}): Promise<Stage> {
+  const kubelet = await startKubelet(options)
   const server = await startKubernetes({ args: kubelet.args })
   await kubelet.register(server)
   await server.namespace(NAMESPACE)

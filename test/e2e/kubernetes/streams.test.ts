@@ -11,7 +11,7 @@ import t, { type Test } from 'tap'
 import { run, removeAtExit, type Finished } from '../../support/process.ts'
 import { KUBECTL, NAMESPACE, POD, setStage, type Way } from './stream-stage.ts'
 
-const stage = await setStage()
+const stage = await setStage({ websockets: true })
 const gated = await stage.target()
 t.teardown(() => stage.stop())
 
@@ -33,7 +33,7 @@ function framesOf(kind: string): string {
 
 /** The one outcome of a stream, once it is there. */
 async function outcome(t: Test, text: RegExp) {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1_500; tries++) {
     const sequence = gated.record.decisions.find(({ command }) => text.test(command.shape.text))
     const found = gated.record.outcomes.find(
       ({ session, sequence: of }) => session === sequence?.session && of === sequence.sequence,

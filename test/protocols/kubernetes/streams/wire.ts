@@ -13,7 +13,7 @@ import type { KubernetesTarget } from '../../../support/kubernetes-target.ts'
 import { removeAtExit } from '../../../support/process.ts'
 import { createAuthority } from '../../../support/tls.ts'
 
-const WAIT_MS = 5_000
+const WAIT_MS = 15_000
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 export const EXEC = '/api/v1/namespaces/shop/pods/web/exec?command=cat&stdin=true&stdout=true&stderr=true'
 
