@@ -28,6 +28,11 @@ export class Commands {
     this.#shapes.set(key, shape)
     return { shape, varying: NOTHING_VARIES }
   }
+
+  /** Of what the agent does not ask itself (an item of a list): it displaces no shape that is asked again. */
+  once(request: Request): Command {
+    return { shape: shapeOf(request, null, null), varying: NOTHING_VARIES }
+  }
 }
 
 function shapeOf({ action, text, facts }: Request, upgrade: Upgrade, body: Body | null): Shape {

@@ -51,6 +51,19 @@ const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch'])
 /** Their failures may quote what was there before. */
 const QUOTES: ReadonlySet<string> = new Set(['update', 'patch'])
 
+/** By a decision's masks, which policy gives again with the decision: identity is meaning. */
+const compiled = new WeakMap<readonly Mask[], Map<string, CompiledMasks | string>>()
+/** Kinds of objects that one decision was compiled for. */
+const KINDS = 256
+
+function compiledFor(masks: readonly Mask[], { facts }: Request, withhold: boolean): CompiledMasks | string {
+  const key = `${facts.group}/${facts.resource} ${withhold}`
+  const known = compiled.get(masks) ?? new Map<string, CompiledMasks | string>()
+  const made = known.get(key) ?? compileMasks(masks, facts, withhold)
+  if (known.size < KINDS) compiled.set(masks, known.set(key, made))
+  return made
+}
+
 /** A refusal where the decision's masks cannot be kept for such a request. */
 export function planMasks(question: MaskQuestion): MaskPlan | Refusal {
   const { request, body, decision, methods } = question
@@ -60,7 +73,7 @@ export function planMasks(question: MaskQuestion): MaskPlan | Refusal {
   if (request.action === 'connect' || (facts.resource === 'pods' && facts.subresource === 'log')) {
     return unsupported(`what ${request.text} returns cannot be masked`, 'ask for objects, which can')
   }
-  const asWritten = compileMasks(decision.masks, facts, false)
+  const asWritten = compiledFor(decision.masks, request, false)
   if (typeof asWritten === 'string') {
     return unsupported(`the mask ${asWritten} cannot be kept for objects`, 'tell whoever writes the policy')
   }
@@ -82,11 +95,11 @@ class ResponsePlan implements MaskPlan {
     const { request, accept, decision, methods } = question
     const { verb } = request.facts
     const { accept: wanted, target, reduce, table } = representationOf(request, accept, asWritten)
-    const compiled = READS.has(verb) ? asWritten : compileMasks(decision.masks, request.facts, true)
+    const masks = READS.has(verb) ? asWritten : compiledFor(decision.masks, request, true)
     this.#question = question
     this.instead = { accept: wanted, target }
     this.#documents = new DocumentMasker({
-      masks: typeof compiled === 'string' ? asWritten : compiled,
+      masks: typeof masks === 'string' ? asWritten : masks,
       values: new ValueMasks(methods),
       masked: this.#masked,
       reduce,
