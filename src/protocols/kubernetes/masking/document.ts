@@ -1,20 +1,16 @@
 /** Whole answers of every kind: an object, a Table, a list that came as one, a Status. */
 import type { Edits } from './edits.ts'
-import { COMMA, Members, nextElement, OPEN_ARRAY, OPEN_OBJECT, QUOTE, skipValue, textAt } from './json.ts'
+import { COMMA, nextElement, OPEN_ARRAY, OPEN_OBJECT, QUOTE, skipValue, textAt } from './json.ts'
 import { type Located, ObjectMasker } from './object.ts'
 import { hideQuotes } from './status.ts'
 import { Unmaskable } from './unmaskable.ts'
 import type { CompiledMasks } from './compile.ts'
-import type { ValueMasks } from './value.ts'
+import { find, identityOf, namesOf, textOf } from './members.ts'
+import { NULL, type ValueMasks } from './value.ts'
 
-const KIND = Buffer.from('kind')
-const API_VERSION = Buffer.from('apiVersion')
-const ITEMS = Buffer.from('items')
-const ROWS = Buffer.from('rows')
-const CELLS = Buffer.from('cells')
-const OBJECT = Buffer.from('object')
-const TYPE = Buffer.from('type')
-const NULL = Buffer.from('null')
+const ROW = ['cells', 'object'].map((name) => Buffer.from(name))
+const EVENT = ['type', 'object'].map((name) => Buffer.from(name))
+const META_VERSION = 'meta.k8s.io/v1'
 
 /** Objects of which the agent wants only `metadata`: `as=PartialObjectMetadata`, and the rows of a Table. */
 export type Reduction = { readonly version: string } | null
@@ -72,40 +68,31 @@ export class DocumentMasker {
   row(bytes: Buffer, from: number, end: number, edits: Edits): Handled {
     const { table } = this.rules
     if (table === null) throw new Unmaskable('the API server sent a table that was not asked for')
-    if (bytes[from] !== OPEN_OBJECT) throw new Unmaskable('the table has a row that is no object')
-    const members = new Members(bytes, from, end)
-    let object = -1
-    let objectEnd = -1
-    let cells = -1
-    while (members.next()) {
-      const { value } = members
-      members.at = skipValue(bytes, value, end)
-      if (members.is(CELLS)) cells = value
-      else if (members.is(OBJECT)) [object, objectEnd] = [value, members.at]
-    }
-    if (object === -1 || bytes[object] !== OPEN_OBJECT) {
+    const { spans, end: behind } = find(bytes, from, end, ROW)
+    const [cells, object] = spans
+    if (object == null || bytes[object.start] !== OPEN_OBJECT) {
       throw new Unmaskable('the table has a row without its object')
     }
     const first = edits.length
-    const located = this.#objects.mask(bytes, object, objectEnd, edits)
+    const located = this.#objects.mask(bytes, object.start, object.end, edits)
     const denied = this.#objects.denied ?? this.#hidden(bytes, located)
     if (denied !== null) {
       edits.truncate(first)
-      return { end: members.at, dropped: denied }
+      return { end: behind, dropped: denied }
     }
-    if (table === 'Metadata') this.#reduce(bytes, object, located, edits, { first, version: 'meta.k8s.io/v1' })
+    if (table === 'Metadata') this.#reduce(bytes, object.start, located, edits, { first, version: META_VERSION })
     else if (table === 'None') {
       edits.truncate(first)
-      edits.replace(object, objectEnd, NULL)
+      edits.replace(object.start, object.end, NULL)
     }
-    if (cells !== -1 && !this.#objects.scrub.empty) this.#hideCells(bytes, cells, end, edits)
-    return { end: members.at, dropped: null }
+    if (cells != null && !this.#objects.scrub.empty) this.#hideCells(bytes, cells.start, end, edits)
+    return { end: behind, dropped: null }
   }
 
   /** A document that is complete. */
   whole(bytes: Buffer, from: number, end: number, edits: Edits): Handled {
     if (bytes[from] !== OPEN_OBJECT) throw new Unmaskable('the API server sent something else than an object')
-    const { kind, apiVersion, items, rows } = partsOf(bytes, from, end)
+    const { kind, apiVersion, items, rows } = identityOf(bytes, from, end)
     if (kind === 'Status' && apiVersion === 'v1') {
       if (this.rules.quotes) hideQuotes(bytes, from, end, edits)
       return { end: skipValue(bytes, from, end), dropped: null }
@@ -124,28 +111,16 @@ export class DocumentMasker {
 
   /** `{"type": "ADDED", "object": {…}}` */
   event(bytes: Buffer, from: number, end: number, edits: Edits): Handled {
-    if (bytes[from] !== OPEN_OBJECT) throw new Unmaskable('the watch has an event that is no object')
-    const members = new Members(bytes, from, end)
-    let object = -1
-    let objectEnd = -1
-    let type = ''
-    while (members.next()) {
-      const { value } = members
-      members.at = skipValue(bytes, value, end)
-      if (members.is(OBJECT)) {
-        if (object !== -1) throw new Unmaskable('the watch has an event with two objects')
-        object = value
-        objectEnd = members.at
-      } else if (members.is(TYPE) && bytes[value] === QUOTE) type = textAt(bytes, value, members.at)
-      else throw new Unmaskable('the watch has an event of another form')
-    }
-    if (object === -1) throw new Unmaskable('the watch has an event without its object')
-    const { dropped } = this.#eventObject(bytes, object, objectEnd, edits, type === 'BOOKMARK')
-    return { end: members.at, dropped }
+    const { spans, others, end: behind } = find(bytes, from, end, EVENT)
+    const [type, object] = spans
+    if (others || object == null) throw new Unmaskable('the watch has an event of another form')
+    const bookmark = textOf(bytes, type) === 'BOOKMARK'
+    const { dropped } = this.#eventObject(bytes, object.start, object.end, edits, bookmark)
+    return { end: behind, dropped }
   }
 
   #eventObject(bytes: Buffer, from: number, end: number, edits: Edits, bookmark: boolean): Handled {
-    const { kind, apiVersion } = partsOf(bytes, from, end)
+    const { kind, apiVersion } = identityOf(bytes, from, end)
     const plain = !(kind === 'Status' && apiVersion === 'v1') && kind !== 'Table'
     // A bookmark has a version and no object; clients that resume by it need every one.
     return plain ? this.object(bytes, from, end, edits, !bookmark) : this.whole(bytes, from, end, edits)
@@ -213,43 +188,4 @@ export const EMPTY: Buffer = Buffer.alloc(0)
 /** The separator of the first element that is left. */
 export function dropComma(bytes: Buffer, separator: number, next: number, edits: Edits): void {
   if (bytes.subarray(separator, next).includes(COMMA)) edits.replace(separator, next, EMPTY)
-}
-
-interface Parts {
-  readonly kind: string
-  readonly apiVersion: string
-  /** Where the arrays begin; −1 without. */
-  readonly items: number
-  readonly rows: number
-}
-
-function partsOf(bytes: Buffer, from: number, end: number): Parts {
-  let [kind, apiVersion, items, rows] = ['', '', -1, -1]
-  if (bytes[from] !== OPEN_OBJECT) return { kind, apiVersion, items, rows }
-  const members = new Members(bytes, from, end)
-  while (members.next()) {
-    const { value } = members
-    members.at = skipValue(bytes, value, end)
-    if (bytes[value] === QUOTE && members.is(KIND)) kind = textAt(bytes, value, members.at)
-    else if (bytes[value] === QUOTE && members.is(API_VERSION)) apiVersion = textAt(bytes, value, members.at)
-    else if (bytes[value] === OPEN_ARRAY && members.is(ITEMS)) items = value
-    else if (bytes[value] === OPEN_ARRAY && members.is(ROWS)) rows = value
-  }
-  return { kind, apiVersion, items, rows }
-}
-
-const NAME = Buffer.from('name')
-const NAMESPACE = Buffer.from('namespace')
-
-function namesOf(bytes: Buffer, from: number, end: number): { name: string; namespace: string } {
-  let [name, namespace] = ['', '']
-  if (from === -1 || bytes[from] !== OPEN_OBJECT) return { name, namespace }
-  const members = new Members(bytes, from, end)
-  while (members.next()) {
-    const { value } = members
-    members.at = skipValue(bytes, value, end)
-    if (bytes[value] === QUOTE && members.is(NAME)) name = textAt(bytes, value, members.at)
-    else if (bytes[value] === QUOTE && members.is(NAMESPACE)) namespace = textAt(bytes, value, members.at)
-  }
-  return { name, namespace }
 }

@@ -278,6 +278,20 @@ t.test('What is not JSON, not complete, or too large is cut off, and never passe
   t.throws(() => rewritten(rewriterOf(plan(DATA, { target: SECRETS })), deep), { message: /too deep/ })
 })
 
+t.test('Of two members with one name, none passes: clients would read one or the other', async (t) => {
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'
+  const row = '{"cells":["abcdef"],"object":{"data":{"k":"YWJjZGVm"}},"object":{}}'
+  const twice: readonly [string, string][] = [
+    [SECRETS, `{"kind":"Table","apiVersion":"meta.k8s.io/v1","rows":[${row}]}`],
+    [`${SECRETS}/one`, '{"kind":"Secret","apiVersion":"v1","kind":"Status","data":{"k":"YWJjZGVm"}}'],
+    [SECRETS, '{"items":[{"metadata":{"labels":{"a":"abcdef"},"labels":{}},"data":{"k":"YWJjZGVm"}}]}'],
+    [WATCH, '{"type":"ADDED","object":{"data":{"k":"YWJjZGVm"}},"object":{}}'],
+  ]
+  for (const [target, text] of twice) {
+    t.throws(() => rewritten(rewriterOf(plan(DATA, { target, accept })), text), { name: 'Unmaskable' }, text)
+  }
+})
+
 t.test('A watch is refused an event that is no event', async (t) => {
   for (const text of [
     '{"type":"ADDED"}',
