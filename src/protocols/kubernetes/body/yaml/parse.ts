@@ -3,8 +3,8 @@ import { type Document, isAlias, isScalar, type Node, parseDocument, visit } fro
 import type { Json } from '../../../../gate/json.ts'
 import { tooLarge, unparsable } from '../refused.ts'
 
-/** The parser takes some microseconds for each byte, and everybody waits. What is large is sent as JSON. */
-const BYTES = 256 * 1024
+/** The parser takes a microsecond for each byte, and everybody waits. What is large is sent as JSON. */
+const BYTES = 128 * 1024
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const TIMESTAMP = 'tag:yaml.org,2002:timestamp'
@@ -40,7 +40,8 @@ function read(text: string, version: '1.1' | '1.2'): Json {
       schema: version === '1.2' ? 'core' : 'yaml-1.1',
       customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || tag.tag !== TIMESTAMP),
       merge: false,
-      uniqueKeys: true,
+      // Its own check compares each with each.
+      uniqueKeys: false,
       intAsBigInt: true,
       strict: true,
       prettyErrors: false,
@@ -64,6 +65,10 @@ function check(document: Document.Parsed): void {
     Node: (_, node) => {
       if (isAlias(node)) throw unparsable('the YAML has an alias', 'write what it stands for')
       if ((node as Node & { tag?: string }).tag !== undefined) throw unparsable('the YAML has a tag', 'leave it out')
+    },
+    Map: (_, { items }) => {
+      const keys = new Set(items.map(({ key }) => (isScalar(key) ? key.value : key)))
+      if (keys.size < items.length) throw unparsable('a key is there twice in one map', 'send each key once')
     },
     Pair: (_, { key }) => {
       if (!isScalar(key) || typeof key.value !== 'string')
