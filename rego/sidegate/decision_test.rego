@@ -122,6 +122,10 @@ test_the_most_hiding_mask_wins if {
 		decision := sidegate.decision with data.policy as {"p": object.union(_reads, {"mask": masks})}
 			with input as _selecting
 		[mask["with"] | some mask in decision.masks] == [winner]
+		paths := {{"path": "data.*", "with": method} | some method in methods}
+		of_paths := sidegate.decision with data.policy as {"p": {"mask": paths}}
+			with input as samples.kubernetes({})
+		[[mask.path, mask["with"]] | some mask in of_paths.masks] == [["data.*", winner]]
 	}
 }
 

@@ -1,5 +1,6 @@
 /** `sidegate policy`: writing, checking, testing and building what the sidecar rules by. */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { TemplateName } from '../policy/authoring/templates.ts'
 
 const BUILD_EXAMPLE = `
 Examples:
@@ -13,6 +14,8 @@ const EXPLAIN_EXAMPLE = `
 Examples:
   sidegate policy explain starter.tar.gz input.json
   sidegate policy explain policy.tar.gz input.json --key key.pub --json`
+
+const PROTOCOLS: TemplateName[] = ['postgres', 'ssh', 'kubernetes']
 
 interface Json {
   readonly json?: boolean
@@ -33,8 +36,14 @@ export function policyCommand(): Command {
     .command('new')
     .description('write a policy to begin with, and its tests')
     .argument('<dir>', 'a folder that is empty or not there yet; its name becomes the package')
-    .addHelpText('after', '\nExample:\n  sidegate policy new reporting')
-    .action(async (folder: string) => (await import('./policy/author.ts')).create(folder))
+    .addOption(new Option('--protocol <name>', 'what it is about').choices(PROTOCOLS).default('postgres'))
+    .addHelpText(
+      'after',
+      '\nExample:\n  sidegate policy new reporting\n  sidegate policy new cluster --protocol kubernetes',
+    )
+    .action(async (folder: string, { protocol }: { readonly protocol: TemplateName }) =>
+      (await import('./policy/author.ts')).create(folder, protocol),
+    )
   command
     .command('check')
     .description('find what would be silent, or would deny everything')

@@ -1,13 +1,14 @@
 import { checkPolicy } from '../../policy/authoring/check.ts'
 import { formatFinding } from '../../policy/authoring/findings.ts'
 import { scaffold } from '../../policy/authoring/scaffold.ts'
+import type { TemplateName } from '../../policy/authoring/templates.ts'
 import { testPolicy } from '../../policy/authoring/test.ts'
 import { paintFor } from '../terminal.ts'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
-export function create(folder: string): void {
-  for (const path of scaffold(folder)) print(`wrote ${path}`)
+export function create(folder: string, protocol: TemplateName): void {
+  for (const path of scaffold(folder, protocol)) print(`wrote ${path}`)
   print(`next: sidegate policy check ${folder} && sidegate policy test ${folder}`)
 }
 

@@ -157,13 +157,16 @@ t.test('explain says what a bundle makes of an input, and which rules spoke', as
 })
 
 t.test('a new policy passes its own check and tests, and builds', async (t) => {
-  const folder = join(t.testdir({}), 'Order Reports')
-  scaffold(folder)
-  t.strictSame(readdirSync(folder).sort(), ['order_reports.rego', 'order_reports_test.rego'])
-  t.strictSame(await checkPolicy(folder), [])
-  t.match(await testPolicy(folder), { passed: true, engine: { passed: { length: 3 }, failed: [] } })
-  t.ok((await buildPolicy(folder, UNSIGNED)).archive.length > 0)
-  t.throws(() => scaffold(folder), { code: 'policy.exists' })
+  const parent = t.testdir({})
+  for (const protocol of ['postgres', 'ssh', 'kubernetes'] as const) {
+    const folder = join(parent, protocol, 'Order Reports')
+    scaffold(folder, protocol)
+    t.strictSame(readdirSync(folder).sort(), ['order_reports.rego', 'order_reports_test.rego'])
+    t.strictSame(await checkPolicy(folder), [])
+    t.match(await testPolicy(folder), { passed: true, engine: { passed: { length: 3 }, failed: [] } })
+    t.ok((await buildPolicy(folder, UNSIGNED)).archive.length > 0)
+    t.throws(() => scaffold(folder), { code: 'policy.exists' })
+  }
 })
 
 t.test('a test that fails, and a policy without tests, do not pass', async (t) => {

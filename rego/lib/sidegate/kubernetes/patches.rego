@@ -5,8 +5,8 @@ package sidegate.kubernetes
 # description: |
 #   A non-empty set of JSON Pointers, each of a field with all below it, `*` for any member or element:
 #   `/spec/replicas`, `/spec/template/spec/containers/*/image`. What names the object (apiVersion, kind, metadata.name
-#   and metadata.namespace) may stand beside them. A JSON Patch may copy and move only within them. Server-side apply
-#   is not among these: it removes what it no longer names.
+#   and metadata.namespace) may stand beside them. A JSON Patch may test, copy and move only within them. Server-side
+#   apply is not among these: it removes what it no longer names.
 changes_only(fields) if {
 	verbs_only({"patch"})
 	_patch_explicit
