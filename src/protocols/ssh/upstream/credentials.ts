@@ -8,7 +8,7 @@ import { type Certificate, parseCertificateLine } from '../keys/certificate.ts'
 import { parsePrivateKey, type PrivateKey } from '../keys/private.ts'
 import { algorithmsOf } from '../keys/signature.ts'
 import type { Credential, SigningKey } from './authentication.ts'
-import { type Issuing, issueCertificate, type Requester } from './issuing.ts'
+import { FORCE_COMMAND, FORCES_COMMAND, type Issuing, issueCertificate, type Requester } from './issuing.ts'
 import { CERTIFICATE_SUFFIX } from './ssh2/certificates.ts'
 
 /** Reads a secret's file. */
@@ -112,6 +112,9 @@ export class LoginCredential {
     }
     if (!certificate.key.blob.equals(key.publicKey.blob)) {
       throw new CredentialUnusable('certificateFile', `names ${file}, whose certificate is for another private key`)
+    }
+    if (certificate.critical.has(FORCE_COMMAND)) {
+      throw new CredentialUnusable('certificateFile', `names ${file}, whose certificate ${FORCES_COMMAND}`)
     }
     return certificate
   }

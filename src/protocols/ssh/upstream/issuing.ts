@@ -23,6 +23,10 @@ const PERMITS: readonly Permission[] = [
   'permit-X11-forwarding',
 ]
 
+/** The critical option under which the host runs one command, whatever is asked of it. */
+export const FORCE_COMMAND = 'force-command'
+export const FORCES_COMMAND = 'has the host run a command of its own, and not the one that was ruled (force-command)'
+
 /** For whom a connection is made. */
 export interface Requester {
   /** The session's id, or an empty string where there is none yet. */
@@ -101,6 +105,7 @@ function wrongOf(certificate: Certificate, key: Buffer, user: string): string | 
   if (certificate.kind !== 'user') return 'is one of a host'
   if (!certificate.key.blob.equals(key)) return 'is for another key'
   if (!certificate.principals.includes(user)) return `is not for the login ${user}`
+  if (certificate.critical.has(FORCE_COMMAND)) return FORCES_COMMAND
   // A signer whose clock is ahead by a little gives one that is valid soon: the host decides about that.
   if (now >= certificate.validBefore) return 'has expired'
   const { authority, signed, signature } = certificate

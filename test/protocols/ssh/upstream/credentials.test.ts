@@ -96,6 +96,12 @@ t.test('Settings that cannot work are said at start, by key and file', async (t)
   }
   const ofHost = await signSshKey(server.authority.file, plain, { kind: 'host', principals: ['box'] })
   const text = file('no key at all')
+  const forced = await keyOf()
+  const options = { principals: [user], options: ['force-command=date'] }
+  const forcing = {
+    privateKeyFile: forced.file,
+    certificateFile: await signSshKey(server.authority.file, forced, options),
+  }
   for (const [credential, message] of [
     [{ privateKeyFile: '/nonexistent' }, /targets\.box\.credential\.privateKeyFile names \/nonexistent: /],
     [{ privateKeyFile: text }, `credential.privateKeyFile names ${text}: it holds no private key`],
@@ -108,6 +114,7 @@ t.test('Settings that cannot work are said at start, by key and file', async (t)
     [{ privateKeyFile: plain.file, certificateFile: other.certificateFile }, /is for another private key/],
     [{ privateKeyFile: plain.file, certificateFile: ofHost }, /holds the certificate of a host/],
     [{ privateKeyFile: plain.file, certificateFile: text }, /not one of a -cert.pub file/],
+    [forcing, /whose certificate has the host run a command of its own.*force-command/],
     [{ certificate: { authorityFile: text } }, /credential\.certificate\.authorityFile names/],
     [{ certificate: { authorityFile: plain.file }, privateKeyFile: plain.file }, /privateKeyFile has no effect/],
   ] as const) {

@@ -85,7 +85,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat >"$work/key.pub"
 ${more}
-ssh-keygen -q -s "$1" -I "$SIDEGATE_TARGET/$SIDEGATE_SESSION/$SIDEGATE_USER" -n ${principal} -V -1m:+5m "$work/key.pub"
+ssh-keygen -q -s "$1" -I "$SIDEGATE_TARGET/$SIDEGATE_SESSION/$SIDEGATE_USER" -n ${principal} -V -1m:+5m \${options-} "$work/key.pub"
 cat "$work/key-cert.pub"
 `,
   )
@@ -105,6 +105,7 @@ t.test('A command’s certificate must be for the key and the login', async (t) 
   for (const [command, cause] of [
     [signer('somebody-else'), /is not for the login/],
     [signer(user, `echo "${otherKey}" >"$work/key.pub"`), /is for another key/],
+    [signer(user, "options='-O force-command=date'"), /has the host run a command of its own/],
     [['/bin/echo', 'nothing of the kind'], /not one of a -cert.pub file/],
     [['/bin/sh', '-c', 'echo some complaint >&2; exit 3'], /ended with status 3.*some complaint/],
     [['/bin/sh', '-c', 'kill -TERM $$'], /was ended by SIGTERM/],
