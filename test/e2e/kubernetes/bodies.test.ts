@@ -205,6 +205,12 @@ t.test(
     t.equal((await send(direct, 'GET', '/api/v1/namespaces/bodies/configmaps/one', {})).status, 200)
     t.match(await here('delete', 'configmap', 'one', '--cascade=foreground', '--wait=false'), 'deleted')
     t.match(last(), { dryRun: false, bodyForm: 'options', body: { propagationPolicy: 'Foreground' } })
+    t.match(await here('delete', 'deployment', 'one', '--wait=false'), 'deleted')
+    for (const apiVersion of ['v1', 'meta.k8s.io/v1', 'apps/v1']) {
+      const options = json({ apiVersion, kind: 'DeleteOptions', dryRun: ['All'] })
+      const deleted = await send(through, 'DELETE', '/apis/apps/v1/namespaces/bodies/replicasets/one', options)
+      t.equal(deleted.status, 200, deleted.body.toString())
+    }
   },
 )
 

@@ -26,7 +26,7 @@ export function objectOf(json: Json, what: string): JsonObject {
 /** Throws where the object is meant for another place than its path, as the API server would, or can be read in two ways. */
 export function identityOf(object: JsonObject, facts: RequestFacts): Identity {
   checkVariants(object, TOP_KEYS, 'the body')
-  if (facts.subresource === '' && facts.resourceRequest) checkVersion(object, facts)
+  if (facts.subresource === '' && facts.resourceRequest && !isDeletion(facts)) checkVersion(object, facts)
   const { metadata } = object
   if (metadata === undefined || metadata === null) return { name: '', generateName: '' }
   const given = objectOf(metadata, 'metadata')
@@ -49,6 +49,11 @@ function checkVariants(object: JsonObject, known: ReadonlyMap<string, string>, w
     if (meant !== undefined && meant !== key)
       throw unparsable(`${where} has ${key}, which some take for ${meant}`, `write it ${meant}, or leave it out`)
   }
+}
+
+/** Its options are of whatever version the client has them of. */
+export function isDeletion({ verb }: RequestFacts): boolean {
+  return verb === 'delete' || verb === 'deletecollection'
 }
 
 /** Of subresources the kind is one of another group: a Scale, a TokenRequest. */

@@ -1,20 +1,21 @@
 /** Bodies that say how something is done: DeleteOptions, Eviction, TokenRequest, Binding. */
 import type { Json, JsonObject } from '../../../gate/json.ts'
 import type { RequestFacts } from '../request/facts.ts'
-import { objectOf, text } from './object.ts'
+import { isDeletion, objectOf, text } from './object.ts'
 import { unparsable } from './refused.ts'
 
 /** Created below another object, and stored nowhere. */
 const REQUESTS: ReadonlySet<string> = new Set(['pods/eviction', 'pods/binding', 'serviceaccounts/token'])
 
-export function isOptions({ verb, group, resource, subresource }: RequestFacts): boolean {
-  if (verb === 'delete' || verb === 'deletecollection') return true
+export function isOptions(facts: RequestFacts): boolean {
+  if (isDeletion(facts)) return true
+  const { verb, group, resource, subresource } = facts
   return verb === 'create' && group === '' && (REQUESTS.has(`${resource}/${subresource}`) || resource === 'bindings')
 }
 
 /** Whether the body asks that nothing be changed. */
 export function dryRunOf(object: JsonObject, facts: RequestFacts): boolean {
-  if (facts.verb === 'delete' || facts.verb === 'deletecollection') return deleteDryRun(object, facts)
+  if (isDeletion(facts)) return deleteDryRun(object, facts)
   if (facts.subresource !== 'eviction') return false
   const { deleteOptions } = object
   return deleteOptions !== undefined && deleteOptions !== null && asks(objectOf(deleteOptions, 'deleteOptions'))

@@ -54,6 +54,10 @@ t.test('Deletions, evictions, bindings and requests of tokens are options', asyn
   t.equal(form('POST', `${PODS}/p/binding`, { target: { name: 'node' } }), 'options')
   t.equal(form('POST', '/api/v1/namespaces/default/bindings', { target: { name: 'node' } }), 'options')
   t.equal(form('POST', '/api/v1/namespaces/default/serviceaccounts/a/token', { spec: { audiences: [] } }), 'options')
+  for (const apiVersion of ['v1', 'meta.k8s.io/v1', 'apps/v1', 'policy/v1']) {
+    const sent = { kind: 'DeleteOptions', apiVersion, propagationPolicy: 'Orphan' }
+    t.equal(form('DELETE', '/apis/apps/v1/namespaces/default/deployments/web', sent), 'options')
+  }
   t.throws(() => form('DELETE', `${PODS}/p`, POD), { message: /the body of a deletion is Pod/ })
   t.throws(() => form('POST', `${PODS}/p/eviction`, { metadata: { name: 'q' } }), { message: /name is another/ })
 })

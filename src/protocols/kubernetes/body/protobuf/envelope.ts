@@ -24,9 +24,14 @@ export function parseProtobuf(bytes: Buffer): JsonObject {
       throw mediaType(`protobuf of ${apiVersion || 'no version'}, ${kind || 'no kind'} is not known`)
     return { apiVersion, kind, ...readMessage(message, raw, new Budget()) }
   } catch (error) {
-    if (error instanceof RangeError) throw unparsable('the body is cut off', 'send well-formed messages')
+    if (isMalformed(error)) throw unparsable('the body is cut off, or no protobuf', 'send well-formed messages')
     throw error
   }
+}
+
+/** What the reader of the wire format throws. */
+function isMalformed(error: unknown): boolean {
+  return error instanceof RangeError || (error instanceof Error && /^invalid [a-z]+ encoding$/.test(error.message))
 }
 
 interface Unknown {
