@@ -1,6 +1,7 @@
 /** One end of a WebSocket: an agent whose server Sidegate is, or an API server whose client it is. */
 import type { Duplex } from 'node:stream'
-import { CLOSE, encodeFrame, FrameDecoder, FrameViolation, OPCODE } from './frames.ts'
+import { FrameDecoder } from './decoder.ts'
+import { CLOSE, encodeFrame, FrameViolation, OPCODE } from './frames.ts'
 import { Masks } from './masks.ts'
 
 /** How long a peer may take to answer a Close and to leave. */

@@ -86,7 +86,7 @@ function malformed(message: string): Refusal {
 }
 
 /** The subprotocol to which a server switched, of those that it was asked for; null where it did something else. */
-export function isSwitched(
+export function switchedTo(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   key: string,
   protocols: readonly string[],

@@ -15,7 +15,7 @@ import type { Answered, Switched } from './dial.ts'
 import { WebSocketEnd } from './end.ts'
 import { ExitReader, refusedExit, tellOf } from './exit.ts'
 import { CLOSE } from './frames.ts'
-import { acceptOf, type Handshake, isSwitched, switching } from './handshake.ts'
+import { acceptOf, type Handshake, switchedTo, switching } from './handshake.ts'
 import type { AgentEnd, Stream } from './stream.ts'
 import { Waiting } from './waiting.ts'
 
@@ -75,7 +75,7 @@ export class ProgramEnd implements AgentEnd {
 
   join({ socket, head, headers }: Switched, stream: Stream): boolean {
     const { handshake, key, inFlight } = this.#of
-    const version = isSwitched(headers, key, this.#version === null ? handshake.protocols : [this.#version])
+    const version = switchedTo(headers, key, this.#version === null ? handshake.protocols : [this.#version])
     if (version === null) return false
     this.#stream = stream
     this.#accept(version as Version)

@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
-import { sealForward, unjudged } from '../commands.ts'
+import { sealForward, type Upgrade, unjudged } from '../commands.ts'
 import type { Request } from '../request/facts.ts'
 import { parseRequest } from '../request/parse.ts'
 import { type Conversation, newAuditId } from '../session.ts'
@@ -39,7 +39,7 @@ export async function serveUpgrade(
   shared.running++
   socket.once('close', () => shared.running--)
   try {
-    await new Upgrade(conversation, incoming, socket).run(head)
+    await new Upgrading(conversation, incoming, socket).run(head)
   } catch (error) {
     conversation.log.error({ err: error }, 'an upgrade failed')
     socket.destroy()
@@ -50,7 +50,7 @@ type Wanted =
   | { readonly kind: 'websocket'; readonly handshake: Handshake }
   | { readonly kind: 'spdy'; readonly versions: readonly string[] }
 
-class Upgrade {
+class Upgrading {
   readonly #conversation: Conversation
   readonly #incoming: IncomingMessage
   readonly #socket: Duplex
@@ -77,7 +77,7 @@ class Upgrade {
     if (parsed.kind === 'refused') return await this.#refuse(session, null, parsed.refusal)
     const { request } = parsed
     const wanted = wantedOf(request, headers)
-    if ('code' in wanted) return await this.#refuse(session, request, wanted)
+    if ('code' in wanted) return await this.#refuse(session, request, wanted, upgradeOf(headers))
     await this.#stream(session, request, headers, wanted)
   }
 
@@ -85,7 +85,7 @@ class Upgrade {
     const { shared } = this.#conversation
     const verdicts = verdictsOf(shared)
     const asked = verdicts.recall(session, request)
-    if (asked !== null && wanted.kind === 'spdy') return await this.#refuse(session, request, asked)
+    if (asked !== null && wanted.kind === 'spdy') return await this.#refuse(session, request, asked, wanted.kind)
     const key = newKey()
     // The agent may leave before there is a stream that could be told.
     let stream: Stream | null = null
@@ -128,11 +128,11 @@ class Upgrade {
     return facts.subresource === 'portforward' ? new TunnelEnd(of) : new ProgramEnd(of)
   }
 
-  async #refuse(session: Session, request: Request | null, because: Refusal): Promise<void> {
+  async #refuse(session: Session, request: Request | null, because: Refusal, upgrade: Upgrade = null): Promise<void> {
     const { gate } = this.#conversation.shared.wiring
     const { method = '', url = '' } = this.#incoming
     const command =
-      request === null ? unjudged(method, url) : this.#conversation.shared.commands.of(request, null, null)
+      request === null ? unjudged(method, url) : this.#conversation.shared.commands.of(request, upgrade, null)
     const told = gate.refuse(session, command, because)
     await new Promise<void>((resolve, reject) => {
       gate.whenRecorded((error) => (error === null ? resolve() : reject(error)))

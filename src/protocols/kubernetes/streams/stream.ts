@@ -12,12 +12,11 @@ import type { Permit, Verdict } from '../../../gate/gate.ts'
 import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, type RefusalCode, refusal, REFUSALS } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
-import { openForward } from '../commands.ts'
-import { UpstreamError, upstreamRefusal } from '../credential/failure.ts'
+import { upstreamRefusal } from '../credential/failure.ts'
 import type { Request } from '../request/facts.ts'
 import type { Conversation } from '../session.ts'
-import type { Proof } from '../upstream.ts'
-import { type Answered, dialUpgrade, type Switched } from './dial.ts'
+import { askUpstream } from './ask.ts'
+import type { Answered, Switched } from './dial.ts'
 import type { Exit } from './exit.ts'
 import { Allowance, honourStream } from './obligations.ts'
 import { Recording } from './recording.ts'
@@ -47,8 +46,6 @@ export interface StreamOf {
   /** Headers of the transport itself, which say nothing of the agent's. */
   readonly transport: Readonly<Record<string, string>>
 }
-
-const UNAUTHORIZED = 401
 
 export class Stream {
   readonly #of: StreamOf
@@ -108,7 +105,9 @@ export class Stream {
     this.#recording = new Recording(gate, permit, this.#of.request.facts.exec?.tty === true)
     let answer: Switched | Answered
     try {
-      answer = await this.#dial(permit)
+      const { shared } = this.#of.conversation
+      const headers = { ...this.#of.transport, 'audit-id': this.#of.auditId }
+      answer = await askUpstream(shared, permit, headers, this.#ending.signal)
     } catch (error) {
       return this.stop(upstreamRefusal(error), 'failed')
     }
@@ -116,28 +115,6 @@ export class Stream {
     if (this.#over) return
     this.#end.answer(answer)
     this.#finish('failed', String(answer.status))
-  }
-
-  /** The credential may have been rotated between its reading and its use: then it is asked once more. */
-  async #dial(permit: Permit): Promise<Switched | Answered> {
-    const { upstream, config } = this.#of.conversation.shared
-    const { method, target, headers } = openForward(permit.take())
-    const ask = async (proof: Proof) =>
-      await dialUpgrade(proof.tls, config.limits, {
-        method,
-        path: target,
-        headers: { ...headers, ...this.#of.transport, ...proof.headers, 'audit-id': this.#of.auditId },
-        signal: this.#ending.signal,
-      })
-    const { principal } = permit.session.context
-    const proof = await upstream.prove(principal)
-    const first = await ask(proof)
-    if (first.kind === 'switched' || first.status !== UNAUTHORIZED) return first
-    const another = await upstream.proveAgain(principal, proof)
-    const answer = another === null ? first : await ask(another)
-    if (answer.kind === 'switched' || answer.status !== UNAUTHORIZED) return answer
-    // Nothing of the answer is kept: it is about the sidecar, and the agent can do nothing about it.
-    throw new UpstreamError('upstream.rejected', 'the API server did not accept the credential of the sidecar')
   }
 
   #join(permit: Permit, switched: Switched): void {

@@ -10,7 +10,7 @@ import { relayAnswer } from './answer.ts'
 import type { Answered, Switched } from './dial.ts'
 import { WebSocketEnd } from './end.ts'
 import { CLOSE, FrameViolation } from './frames.ts'
-import { acceptOf, type Handshake, isSwitched, switching } from './handshake.ts'
+import { acceptOf, type Handshake, switchedTo, switching } from './handshake.ts'
 import type { AgentEnd, Stream } from './stream.ts'
 import { Traffic } from './traffic.ts'
 import { Waiting } from './waiting.ts'
@@ -58,7 +58,7 @@ export class TunnelEnd implements AgentEnd {
 
   join({ socket, head, headers }: Switched, stream: Stream): boolean {
     const { handshake, key, inFlight } = this.#of
-    const protocol = isSwitched(headers, key, handshake.protocols)
+    const protocol = switchedTo(headers, key, handshake.protocols)
     if (protocol === null) return false
     this.#traffic = new Traffic(stream, `opaque: ${protocol}`)
     if (stream.over) return true

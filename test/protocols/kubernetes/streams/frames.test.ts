@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { FrameDecoder } from '../../../../src/protocols/kubernetes/streams/decoder.ts'
 import {
   CLOSE,
   encodeFrame,
-  FrameDecoder,
   FrameViolation,
   OPCODE,
   type Opcode,

@@ -1,7 +1,7 @@
 import t from 'tap'
 import {
   acceptOf,
-  isSwitched,
+  switchedTo,
   readHandshake,
   spdyVersions,
   upgradeOf,
@@ -76,7 +76,7 @@ t.test('a server has switched only when it says so in every part, to what it was
     'sec-websocket-protocol': 'v5.channel.k8s.io',
   }
   const asked = ['v5.channel.k8s.io']
-  t.equal(isSwitched(said, KEY, asked), 'v5.channel.k8s.io')
+  t.equal(switchedTo(said, KEY, asked), 'v5.channel.k8s.io')
   for (const change of [
     { upgrade: 'h2c' },
     { connection: 'close' },
@@ -84,6 +84,6 @@ t.test('a server has switched only when it says so in every part, to what it was
     { 'sec-websocket-protocol': 'v4.channel.k8s.io' },
     { 'sec-websocket-extensions': 'permessage-deflate' },
   ]) {
-    t.equal(isSwitched({ ...said, ...change }, KEY, asked), null)
+    t.equal(switchedTo({ ...said, ...change }, KEY, asked), null)
   }
 })
