@@ -5,21 +5,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Pool } from 'undici'
+import { type ClusterApi, connectApi } from './cluster-api.ts'
 import { CLUSTER } from './data.ts'
-import { DemoError } from './database.ts'
 
 const HOST = '127.0.0.1'
 /** Built by `make kubernetes`; `src` and `dist` lie at the same depth beside it. */
 const BUILT = fileURLToPath(new URL('../../../.bin', import.meta.url))
-/** Three seconds on an idle machine. */
-const READY_MS = 45_000
-const POLL_MS = 100
-
 /** What a cluster of the demo is made of, and what its agent uses. */
 export interface Programs {
   readonly apiServer: string
@@ -39,14 +33,16 @@ export interface Cluster {
   stop(): Promise<void>
 }
 
-/** Null where one of them is missing. */
-export function clusterPrograms(): Programs | null {
-  const [apiServer, etcd, kubectl] = ['kube-apiserver', 'etcd', 'kubectl'].map(findProgram)
+/** Null where one of them is missing from the folders. */
+export function clusterPrograms(
+  folders: readonly string[] = [BUILT, ...(process.env['PATH'] ?? '').split(delimiter)],
+): Programs | null {
+  const [apiServer, etcd, kubectl] = ['kube-apiserver', 'etcd', 'kubectl'].map((name) => findProgram(name, folders))
   return apiServer == null || etcd == null || kubectl == null ? null : { apiServer, etcd, kubectl }
 }
 
-function findProgram(name: string): string | null {
-  for (const folder of [BUILT, ...(process.env['PATH'] ?? '').split(delimiter)]) {
+function findProgram(name: string, folders: readonly string[]): string | null {
+  for (const folder of folders) {
     try {
       accessSync(join(folder, name), constants.X_OK)
       return join(folder, name)
@@ -75,7 +71,7 @@ export async function startCluster(
   }
   try {
     const ca = join(home, 'apiserver.crt')
-    const api = await connected(ca, ports.api, token, server)
+    const api: ClusterApi = await connectApi({ ca, port: ports.api, token }, () => server.exitCode !== null)
     for (const [method, path, body] of CLUSTER) await api.send(method, path, body)
     return {
       port: ports.api,
@@ -160,53 +156,4 @@ async function end(child: ChildProcess): Promise<void> {
   // Nothing in it is to be kept.
   child.kill('SIGKILL')
   await exited
-}
-
-interface Api {
-  send(method: Method, path: string, body?: object): Promise<unknown>
-  close(): Promise<void>
-}
-type Method = 'GET' | 'POST' | 'PATCH'
-
-/** Waits for a server that answers, which makes its certificate first. */
-async function connected(ca: string, port: number, token: string, server: ChildProcess): Promise<Api> {
-  const deadline = Date.now() + READY_MS
-  let pool: Pool | null = null
-  for (;;) {
-    if (pool === null && existsSync(ca))
-      pool = new Pool(`https://${HOST}:${port}`, { connect: { ca: readFileSync(ca) } })
-    const api = pool === null ? null : apiOf(pool, token)
-    if (
-      api !== null &&
-      (await api.send('GET', '/readyz').then(
-        () => true,
-        () => false,
-      ))
-    )
-      return api
-    if (server.exitCode !== null || Date.now() > deadline) {
-      await pool?.destroy()
-      throw new DemoError('the API server did not start')
-    }
-    await sleep(POLL_MS)
-  }
-}
-
-function apiOf(pool: Pool, token: string): Api {
-  return {
-    send: async (method, path, body) => {
-      const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
-      const { statusCode, body: answer } = await pool.request({
-        method,
-        path,
-        headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': type }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      })
-      const text = await answer.text()
-      // What is there already is as good as made: the server makes its namespaces by itself.
-      if (statusCode >= 300 && statusCode !== 409) throw new DemoError(`the API server answered ${statusCode}: ${text}`)
-      return text.startsWith('{') ? (JSON.parse(text) as unknown) : text
-    },
-    close: () => pool.destroy(),
-  }
 }

@@ -26,8 +26,9 @@ const CLUSTER_PORT = 6443
 export interface Stage {
   readonly database: Database
   readonly host: Host
-  /** Null where no API server is at hand. */
+  /** Null where no API server is at hand, or it does not start. */
   readonly cluster: Cluster | null
+  readonly whyNoCluster: string
   readonly sidecar: Sidecar
   /** The generated configuration. */
   readonly configuration: string
@@ -65,7 +66,7 @@ export async function setStage(preferredPort: number, said: (step: string) => vo
   const programs = clusterPrograms()
   if (programs !== null) said('a cluster')
   const ports = { api: await freePort(0), store: await freePort(0), peer: await freePort(0) }
-  const cluster = programs === null ? null : await startCluster(base, programs, ports)
+  const cluster = programs === null ? null : await startCluster(base, programs, ports).catch(withoutCluster)
   if (cluster !== null) opened.defer(() => cluster.stop())
 
   said('the sidecar')
@@ -94,6 +95,7 @@ export async function setStage(preferredPort: number, said: (step: string) => vo
     database,
     host,
     cluster,
+    whyNoCluster: programs === null ? '`make kubernetes` builds what it takes, once' : 'its API server did not start',
     sidecar,
     configuration,
     journal: loaded.record.journal.directory,
@@ -110,6 +112,12 @@ export async function setStage(preferredPort: number, said: (step: string) => vo
     },
     close: () => parts.disposeAsync(),
   }
+}
+
+/** The rest of the demo does not need it. */
+function withoutCluster(error: unknown): null {
+  if (error instanceof DemoError) return null
+  throw error
 }
 
 function kubectlIn(base: string, { kubectl }: Cluster): Kubectl {
