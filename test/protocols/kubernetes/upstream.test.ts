@@ -128,6 +128,25 @@ t.test('an API server that cannot prove who it is gets nothing', async (t) => {
   }
 })
 
+t.test('authorities that were replaced are those that hold, for the same connections too', async (t) => {
+  const { file, open } = await place(t)
+  const upstream = await open({ credential: { tokenFile: file('token', 'one') } })
+  const first = await upstream.prove(AGENT)
+  await ask(first)
+  const other = createAuthority()
+  file('ca.pem', other.cert)
+  const second = await upstream.proveAgain(AGENT, first)
+  t.equal(
+    await ask(second ?? first)
+      .then(() => null, upstreamRefusal)
+      .then((refused) => refused?.code),
+    'upstream.untrusted',
+  )
+  file('ca.pem', other.cert + authority.cert)
+  await ask((await upstream.proveAgain(AGENT, second ?? first)) ?? first)
+  t.pass('a bundle of both is how authorities are rotated')
+})
+
 t.test('an API server that is away is told as that, and files that cannot be used at the start', async (t) => {
   const { file, open } = await place(t)
   const tokenFile = file('token', 'one')
