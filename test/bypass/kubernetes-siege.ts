@@ -100,6 +100,8 @@ export async function besiegeCluster(t: Test): Promise<Siege> {
       const told = connection.rest.toString('latin1')
       connection.close()
       const leaked = FORMS.filter((form) => told.includes(form))
+      // What is packed could hide them.
+      if (/^content-encoding:/im.test(told)) leaked.push('something packed')
       at.same(leaked, [], name)
       return told
     },
