@@ -45,7 +45,7 @@ t.test('the API server reads the very names that were proven', async (t) => {
         )
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
 
