@@ -7,6 +7,7 @@ import {
   wrongColumn,
   wrongDestination,
   wrongLabel,
+  wrongListener,
   wrongPath,
   wrongPointer,
   wrongRelation,
@@ -53,6 +54,7 @@ export function argumentJudges(): ArgumentJudges {
     ['ssh.shell_is', oneOf(ssh?.['mode']?.enum)],
     ['ssh.transfers', oneOf(['upload', 'download'])],
     ['ssh.forwards_to', wrongDestination],
+    ['ssh.listens_on', wrongListener],
     ...['reads_under', 'writes_under', 'links_under', 'downloads_under', 'uploads_under', 'sftp_touches'].map(
       (helper): [string, Judge] => [`ssh.${helper}`, wrongPath],
     ),

@@ -23,6 +23,11 @@ export const wrongDestination = (destination: string): string | null =>
 
 const DESTINATION = /^(?:[^/:[\]\s]+|\[[0-9a-fA-F:.]+\]):[1-9]\d{0,4}$/
 
+/** Null, or what is wanted instead: `*` is every address, and port 0 the one that the host chooses. */
+export const wrongListener = (place: string): string | null => (ANY_PORT.test(place) ? null : wrongDestination(place))
+
+const ANY_PORT = /^(?:[^/:[\]\s]+|\[[0-9a-fA-F:.]+\]):0$/
+
 /** Null, or what is wanted instead: as kubectl writes resources, which have a group unless it is the core group. */
 export const wrongResource = (resource: string): string | null =>
   RESOURCE.test(resource)

@@ -76,6 +76,10 @@ t.test('words that helpers of SSH do not know are errors, since they would never
     'ssh.forwards_to({"run/x.sock"})',
     'ssh.forwards_to({"/run/../x.sock"})',
     'ssh.forwards_to({"db.internal:http"})',
+    'ssh.forwards_to({"localhost:0"})',
+    'ssh.listens_on({":8080"})',
+    'ssh.listens_on({"localhost"})',
+    'ssh.listens_on({"run/x.sock"})',
   ]) {
     t.strictSame(await foundInSsh(call), ['5:policy.argument'], call)
   }
@@ -85,6 +89,7 @@ t.test('words that helpers of SSH do not know are errors, since they would never
     'ssh.transfers("upload")',
     'ssh.reads_under({"/", "/srv/data", "/srv/data/", "/srv/..data", "/srv/.ssh"})',
     'ssh.forwards_to({"db.internal:5432", "10.0.0.1:80", "[::1]:80", "/run/app.sock"})',
+    'ssh.listens_on({"localhost:0", "*:8080", "[::1]:0", "/run/app.sock"})',
     'ssh.runs("rm")',
   ]) {
     t.strictSame(await foundInSsh(call), [], call)

@@ -109,11 +109,45 @@ forwards_to(destinations) if {
 
 forwards_to(destinations) if {
 	asks_only_for({"forward"})
+	_socket in destinations
+}
+
+# METADATA
+# scope: document
+# title: Listens here, on the upstream host
+# description: |
+#   For remote forwards. A non-empty set of `host:port` (`[address]:port` for IPv6), or absolute paths of sockets. Names
+#   are compared as they are, in lower case: `localhost` and `127.0.0.1` are two. `*` is every address, also where the
+#   agent gave none. Port 0 is the one that the upstream host chooses, and stands for no other.
+listens_on(places) if {
+	asks_only_for({"remote-forward"})
+	some place in places
+	lower(place) == _listener
+}
+
+listens_on(places) if {
+	asks_only_for({"remote-forward"})
+	_socket in places
+}
+
+_socket := path if {
 	input.command.detail.destination.host == null
 	input.command.detail.destination.port == null
 	path := input.command.detail.destination.path
 	directories.canonical(path)
-	path in destinations
+}
+
+_listener := concat(":", [_bracketed(_interface), format_int(port, 10)]) if {
+	input.command.detail.destination.path == null
+	port := input.command.detail.destination.port
+	port >= 0
+}
+
+_interface := "*" if input.command.detail.destination.host == ""
+
+_interface := lower(host) if {
+	host := input.command.detail.destination.host
+	host != ""
 }
 
 _destination := concat(":", [_bracketed(lower(host)), format_int(port, 10)]) if {

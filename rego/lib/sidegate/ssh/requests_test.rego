@@ -91,6 +91,30 @@ test_forwards_to_sockets_are_compared_by_path if {
 	not ssh.forwards_to({"/run/app.sock"}) with input as remote
 }
 
+_listener(destination) := samples.ssh({
+	"kind": "remote-forward",
+	"destination": object.union({"host": null, "port": null, "path": null}, destination),
+})
+
+test_listeners_are_compared_as_the_agent_gave_them if {
+	ssh.listens_on({"localhost:8080"}) with input as _listener({"host": "localhost", "port": 8080})
+	ssh.listens_on(["a:1", "[::1]:0"]) with input as _listener({"host": "::1", "port": 0})
+	ssh.listens_on({"*:8080"}) with input as _listener({"host": "", "port": 8080})
+	ssh.listens_on({"*:8080"}) with input as _listener({"host": "*", "port": 8080})
+	ssh.listens_on({"/run/app.sock"}) with input as _listener({"path": "/run/app.sock"})
+	every pair in [
+		["localhost", 8081], ["localhost", 0], ["127.0.0.1", 8080], ["", 8080], ["*", 8080], [null, 8080],
+		["localhost", null], ["localhost", "8080"], ["localhost:8080", 1],
+	] {
+		not ssh.listens_on({"localhost:8080", ":8080"}) with input as _listener({"host": pair[0], "port": pair[1]})
+	}
+	not ssh.listens_on(set()) with input as _listener({"host": "localhost", "port": 8080})
+	not ssh.listens_on({"/run/../run/app.sock"}) with input as _listener({"path": "/run/../run/app.sock"})
+	not ssh.listens_on({"/run/app.sock", "a:1"}) with input as _listener({"host": "a", "port": 1, "path": "/run/app.sock"})
+	not ssh.listens_on({"localhost:8080"}) with input as samples.forward("localhost", 8080)
+	not ssh.listens_on({null}) with input as samples.ssh({"kind": "remote-forward"})
+}
+
 test_environment_variables_are_named if {
 	ssh.sets_only({"LANG"}) with input as samples.environment("LANG", "x")
 	ssh.sets_only({"LC_*"}) with input as samples.environment("LC_ALL", "x")

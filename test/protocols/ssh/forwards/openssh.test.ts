@@ -27,6 +27,7 @@ const refusing = await startGated(t, {
 import data.sidegate.ssh
 
 allow contains {"code": "forwards.known"} if ssh.forwards_to({"localhost:7", "/run/allowed.sock"})
+allow contains {"code": "listeners.known"} if ssh.listens_on({"127.0.0.1:0"})
 allow contains {"code": "forwards.exec"} if ssh.asks_only_for({"exec"})
 `,
   },
@@ -252,6 +253,8 @@ t.test('what policy does not allow is refused in words that ssh shows, and nothi
   )
   const options = ['-o', 'ExitOnForwardFailure=yes', '-N', '-R', `0:localhost:${port}`]
   t.match(await ssh(client, [...options, 'there']), { code: 255, stderr: /remote port forwarding failed/ })
+  const listens = ['-o', 'ExitOnForwardFailure=yes', '-R', `127.0.0.1:0:localhost:${port}`, 'there', 'echo it listens']
+  t.match(await ssh(client, listens), { code: 0, stdout: Buffer.from('it listens\n') }, 'where policy allows it')
   const tunnel = await ssh(client, ['-o', 'ExitOnForwardFailure=yes', '-w', '9:9', '-N', 'there'], { ms: 10_000 })
   t.not(tunnel.code, 0)
   t.equal(reached, 0)
