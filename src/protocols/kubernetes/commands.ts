@@ -41,7 +41,9 @@ function shapeOf({ action, text, facts }: Request, upgrade: Upgrade, body: Body 
   const named = name === '' ? (body?.name ?? '') : name
   const dryRun = facts.dryRun || (body?.dryRun ?? false)
   const detail = { ...rest, name: named, dryRun, upgrade, ...facing } as unknown as JsonObject
-  return Object.freeze({ protocol: 'kubernetes', action, text, detail: Object.freeze(detail) })
+  // The name of what is created stands in the body alone.
+  const whole = named === name ? text : `${text}${facts.namespace === '' ? ' ' : '/'}${named}`
+  return Object.freeze({ protocol: 'kubernetes', action, text: whole, detail: Object.freeze(detail) })
 }
 
 function factsOf({ json, form, generateName, patch, pod }: Body) {

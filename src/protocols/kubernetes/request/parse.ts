@@ -5,7 +5,7 @@ import { type Exec, METHODS, type Method, type ParsedRequest, type Request, type
 import { checkParameters, isDryRun, isProxy } from './parameters.ts'
 import { first, flag, formatQuery, parseQuery, type Query } from './query.ts'
 import { Refused } from './refused.ts'
-import { encodeSegment, splitTarget, type Target, unparsable } from './target.ts'
+import { encodeSegment, notPlain, splitTarget, type Target, unparsable } from './target.ts'
 
 /** What takes over the connection, or reaches past the API server: judged as `connect`, whatever its method. */
 const CONNECTS: ReadonlySet<string> = new Set(['pods/exec', 'pods/attach', 'pods/portforward'])
@@ -62,6 +62,7 @@ function checked(method: Method, target: Target, query: Query): Located {
       throw unparsable('the path is not in its canonical form', 'send it without needless percent-encoding')
     }
   }
+  if (attributes.resourceRequest && target.trailing) throw notPlain()
   if (!attributes.resourceRequest) checkOpen(method, `/${target.segments.join('/')}`)
   if (attributes.rest !== '' && !isProxy(attributes)) {
     throw new Refused('command.unsupported', 'the path goes on behind the subresource', 'name one subresource')
@@ -105,10 +106,17 @@ function execOf(attributes: Located, query: Query): Exec | null {
   }
 }
 
-/** `create deployments.apps default/web`, `get pods/log default/web`, `get /version`. */
-function textOf({ verb, resourceRequest, group, resource, subresource, namespace, name, path }: RequestFacts): string {
+/** `create deployments.apps default/web`, `get pods/exec default/web -- ls -l`, `get /version`. */
+function textOf(facts: RequestFacts): string {
+  const { verb, resourceRequest, group, resource, subresource, namespace, name, path, exec } = facts
   if (!resourceRequest) return `${verb} ${path}`
   const what = `${resource}${group === '' ? '' : `.${group}`}${subresource === '' ? '' : `/${subresource}`}`
   const where = resource === 'namespaces' ? name : [namespace, name].filter((part) => part !== '').join('/')
-  return where === '' ? `${verb} ${what}` : `${verb} ${what} ${where}`
+  const text = where === '' ? `${verb} ${what}` : `${verb} ${what} ${where}`
+  return exec === null || exec.command.length === 0 ? text : `${text} -- ${exec.command.map(word).join(' ')}`
+}
+
+/** As a shell would be given it, for whoever reads a record or is asked to approve. */
+function word(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -173,4 +173,8 @@ t.test('people read what a request is', async (t) => {
   t.equal(text('GET', '/api/v1/namespaces/o'), 'get namespaces o')
   t.equal(text('GET', '/api/v1/nodes'), 'list nodes')
   t.equal(text('GET', '/version'), 'get /version')
+  t.equal(
+    text('GET', '/api/v1/namespaces/o/pods/p/exec?command=echo&command=it%27s&command=a'),
+    "get pods/exec o/p -- echo 'it'\\''s' a",
+  )
 })
