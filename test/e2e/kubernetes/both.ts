@@ -28,7 +28,7 @@ export async function bothSides(stage: Stage): Promise<Sides> {
 const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, 'UID'],
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, 'TIME'],
-  [/(resourceVersion"?: "?)\d+/g, '$1N'],
+  [/(resourceVersion"?: ?"?)\d+/g, '$1N'],
   [/(generation"?: )\d+/g, '$1N'],
   [/\b10\.96\.\d+\.\d+\b/g, 'CLUSTER-IP'],
   [/(nodePort"?: |:)3[0-2]\d{3}\b/g, '$1NODE-PORT'],
@@ -39,6 +39,8 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\b(LIVE|MERGED)-\d+/g, '$1'],
   [/[EIW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+/g, 'LOGGED'],
   [/ey[\w-]+\.[\w-]+\.[\w-]+/g, 'JWT'],
+  // Of the connection, and not of the answer.
+  [/Headers: \{[^}]*\}/g, 'HEADERS'],
   // Columns are as wide as what stands in them.
   [/ {2,}/g, '  '],
 ]

@@ -18,6 +18,8 @@ export interface Target {
   readonly segments: readonly string[]
   /** As they came. */
   readonly raw: readonly string[]
+  /** One slash follows the last of them, as libraries made from the OpenAPI document send it for discovery. */
+  readonly trailing: boolean
   /** What follows the question mark, as it came; empty where nothing does. */
   readonly query: string
 }
@@ -33,23 +35,25 @@ export function splitTarget(target: string): Target {
   const mark = target.indexOf('?')
   const path = mark === -1 ? target : target.slice(0, mark)
   const query = mark === -1 ? '' : target.slice(mark + 1)
-  if (path === '/') return { segments: [], raw: [], query }
-  const raw = path.slice(1).split('/')
-  return { segments: raw.map(segmentOf), raw, query }
+  if (path === '/') return { segments: [], raw: [], trailing: false, query }
+  const trailing = path.length > 2 && path.endsWith('/')
+  const raw = path.slice(1, trailing ? -1 : undefined).split('/')
+  return { segments: raw.map(segmentOf), raw, trailing, query }
 }
 
 function segmentOf(raw: string): string {
   const segment = decoded(raw)
   if (segment === '' || segment === '.' || segment === '..') {
-    throw unparsable(
-      'the path has empty or dot segments',
-      'send it without //, . and .. and without a slash at its end',
-    )
+    throw notPlain()
   }
   if (!/^[\x20-\x7e]+$/.test(segment) || /[/%\\;]/.test(segment)) {
     throw unparsable('a segment of the path has characters that no name of Kubernetes has', 'send plain names')
   }
   return segment
+}
+
+export function notPlain(): Refused {
+  return unparsable('the path has empty or dot segments', 'send it without //, . and .. and without a slash at its end')
 }
 
 /** A segment in the one form in which it is forwarded. */

@@ -58,6 +58,16 @@ t.test('names may be encoded as clients do, and are forwarded in one form', asyn
   }
 })
 
+t.test('discovery may be asked for with a slash at its end, and is forwarded without', async (t) => {
+  for (const path of ['/version', '/api', '/api/v1', '/apis', '/apis/apps', '/apis/apps/v1', '/openapi/v2']) {
+    t.match(parsed(`${path}/`), { kind: 'request', request: { target: path, facts: { path } } }, path)
+    t.match(parsed(`${path}//`), { kind: 'refused' }, path)
+  }
+  for (const path of ['//', '/metrics/', '/api/v1/pods/', '/api/v1/namespaces/o/', '/apis/apps/v1/deployments/']) {
+    t.match(parsed(path), { kind: 'refused' }, path)
+  }
+})
+
 t.test('the query is forwarded as it was read', async (t) => {
   t.match(parsed('/api/v1/pods?labelSelector=a%20in+(b,c)&limit=5&pretty'), {
     request: { target: '/api/v1/pods?labelSelector=a%20in%20%28b%2Cc%29&limit=5&pretty=' },
