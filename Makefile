@@ -50,8 +50,8 @@ tools: .bin/opa .bin/regal
 	tools/go-tool regal regal github.com/open-policy-agent/regal version '-X github.com/open-policy-agent/regal/pkg/version.Version=VERSION'
 	touch -h $@
 
-## kubernetes: kube-apiserver, etcd, kubectl, helm and a stand-in for the kubelet, for the tests and the demo
-kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm .bin/stand-in-kubelet
+## kubernetes: kube-apiserver, etcd, kubectl, helm, a stand-in for the kubelet and a Go client, for the tests and the demo
+kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm .bin/stand-in-kubelet .bin/client-go
 .bin/kube-apiserver: tools/kubernetes/go.mod tools/kubernetes/go.sum
 	tools/go-tool kube-apiserver kubernetes k8s.io/kubernetes/cmd/kube-apiserver --version '$(KUBE_VERSION)'
 	touch -h $@
@@ -65,9 +65,15 @@ kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm .bin/stand-in-k
 	tools/go-tool helm helm helm.sh/helm/v4/cmd/helm version '-X helm.sh/helm/v4/internal/version.version=vVERSION'
 	touch -h $@
 .bin/stand-in-kubelet: $(wildcard tools/kubelet/*)
-	command -v go >/dev/null || { echo 'install Go 1.26 or newer (https://go.dev/dl)' >&2; exit 1; }
-	CGO_ENABLED=0 go -C tools/kubelet build -mod=readonly -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .
-	touch $@
+	$(call own-go,kubelet)
+.bin/client-go: $(wildcard tools/client-go/*)
+	$(call own-go,client-go)
+
+define own-go
+command -v go >/dev/null || { echo 'install Go 1.26 or newer (https://go.dev/dl)' >&2; exit 1; }
+CGO_ENABLED=0 go -C tools/$(1) build -mod=readonly -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .
+touch $@
+endef
 
 ## protobuf: make anew what is known of Kubernetes' messages and pods, after another version of it was pinned
 GO_TOOL = go -C tools/kubernetes run -mod=readonly

@@ -105,6 +105,17 @@ t.test('the Python client reads, writes and follows', async (t) => {
   t.match(JSON.stringify(gated), '["watch",[["ADDED",{"a":"b","c":"d"}],["MODIFIED",{"a":"b","c":"e"}],["DELETED",')
 })
 
+t.test('client-go reads and writes in protobuf, follows by an informer, and elects a leader', async (t) => {
+  const { direct, gated } = await same(async (side) => {
+    const program = join(import.meta.dirname, '../../../.bin/client-go')
+    const { code, stdout, stderr } = await run(program, [side.way.kubeconfig, side.namespace])
+    return { code, stderr: plain(stderr, side), seen: plain(stdout, side).trim().split('\n') }
+  })
+  t.same(gated, direct)
+  t.match(gated, { code: 0 })
+  t.equal(gated.seen.at(-1), '["lease",true]')
+})
+
 t.test('Helm installs, upgrades, rolls back and removes a chart', async (t) => {
   const chart = join(t.testdir({}), 'shop')
   const files = {
