@@ -1,9 +1,9 @@
 /** One agent connection, from its first byte to its last. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshTargetConfig } from '../../config/schema.ts'
 import type { Refusal } from '../../gate/refusal.ts'
 import { context, type Session } from '../../gate/session.ts'
 import type { Connection } from '../../net/connection.ts'
+import { deadline } from '../../net/timers.ts'
 import type { Wiring } from '../protocol.ts'
 import { forbiddenBy } from './agent/restriction.ts'
 import type { Commands } from './commands.ts'
@@ -66,7 +66,10 @@ async function serveSession(connection: Connection, leg: AgentLeg, shared: Share
   conversation.begin()
   const reason = await conversation.ended
   // What was held is withdrawn by now; its decision belongs before the end of the session.
-  await Promise.race([gate.concluded(session), sleep(WITHDRAWAL_MS, undefined, { ref: false })])
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const stop = deadline(WITHDRAWAL_MS, resolve)
+  await Promise.race([gate.concluded(session), late])
+  stop()
   gate.close(session, reason)
   await conversation.closed
 }

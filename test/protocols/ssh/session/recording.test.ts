@@ -58,10 +58,10 @@ t.test('with a terminal all that it shows is recorded, with its size and how it 
   t.teardown(() => target.close())
   const client = await connectAgent(target)
   const pty = { term: 'xterm', cols: 90, rows: 30, width: 0, height: 0, modes: {} }
-  const line = 'stty size; sleep 0.3; stty size; head -c 100000 /dev/zero | tr "\\0" z; kill -9 $$'
+  const line = 'stty size; sleep 1; stty size; head -c 100000 /dev/zero | tr "\\0" z; kill -9 $$'
   const { ended } = begun(
     (done) => client.exec(line, { pty }, done),
-    (channel) => setTimeout(() => channel.setWindow(40, 100, 0, 0), 100),
+    (channel) => channel.once('data', () => channel.setWindow(40, 100, 0, 0)),
   )
   const result = await ended
   t.equal(result.stdout, `30 90\r\n40 100\r\n${'z'.repeat(100_000)}`)
