@@ -1,7 +1,7 @@
 /** A program that waits for people: the agent is told, again and again, and may leave. */
 import type { Decision } from '../../../gate/decision.ts'
 import { heldLines } from '../refusal.ts'
-import type { AgentEnd } from './upstream-program.ts'
+import type { AgentEnd } from './agent-end.ts'
 
 /** Before a proxy or a person takes the silence for a hang. */
 const TOLD_AGAIN_MS = 30_000

@@ -3,7 +3,8 @@ import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { LineEnd, Running } from '../lines/host.ts'
 import type { Stream } from './channel.ts'
 import { type Exit, readExit } from './exit.ts'
-import type { AgentEnd, UpstreamProgram } from './upstream-program.ts'
+import type { AgentEnd } from './agent-end.ts'
+import type { UpstreamProgram } from './upstream-program.ts'
 
 export class LineAgent implements AgentEnd {
   readonly recorded = 'nothing'

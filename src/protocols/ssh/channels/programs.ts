@@ -9,7 +9,8 @@ import type { Prepared, Program, Setting } from './program.ts'
 import { RefusedProgram } from './refused-program.ts'
 import { SftpProgram } from './sftp-program.ts'
 import { textOf } from './text.ts'
-import { channelEnd, UpstreamProgram } from './upstream-program.ts'
+import { channelEnd } from './agent-end.ts'
+import { UpstreamProgram } from './upstream-program.ts'
 
 type Beginning = Request & { readonly name: 'exec' | 'shell' | 'subsystem' }
 

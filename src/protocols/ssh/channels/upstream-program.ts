@@ -10,15 +10,16 @@ import type { Command } from '../../../gate/command.ts'
 import type { Permit, Verdict } from '../../../gate/gate.ts'
 import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
-import type { Channel, ChannelEvents, Stream } from './channel.ts'
+import type { AgentEnd } from './agent-end.ts'
+import type { Channel, ChannelEvents } from './channel.ts'
 import { failureRefusal, upstreamRefusal } from './failure.ts'
-import { bufferOf, fields, type Request } from './messages.ts'
+import { fields, type Request } from './messages.ts'
 import { Holding } from './holding.ts'
 import { Allowance, honourProgram } from './obligations.ts'
 import type { Prepared, Program, Setting, Size } from './program.ts'
+import { ProgramFlow } from './program-flow.ts'
 import { type Exit, readExit } from './exit.ts'
-import { type Recorded, Recording } from './recording.ts'
-import { refuseProgram } from './refused-program.ts'
+import { Recording } from './recording.ts'
 import { writeSize } from './terminal.ts'
 
 export interface Asked {
@@ -26,39 +27,6 @@ export interface Asked {
   readonly command: Command
   /** The command line, or the subsystem's name, as it goes upstream; empty for a shell. */
   readonly bytes: Buffer
-}
-
-/** The agent's side of a program: its channel, or a line of a shell that Sidegate edits. */
-export interface AgentEnd {
-  readonly full: boolean
-  write(bytes: Buffer, stream: Stream): void
-  credit(bytes: number): void
-  eof(): void
-  /** How it ended, as the host said it. */
-  request(name: string, body: Buffer): void
-  close(): void
-  /** It was refused, or ended before its time; `exited`: how it ended was told already. */
-  refuse(because: Refusal, exited: boolean): void
-  /** It goes upstream now. */
-  begun(): void
-  readonly recorded: Recorded
-}
-
-/** A channel of the agent's as a program's own. */
-export function channelEnd(channel: Channel, terminal: boolean, recorded: Recorded): AgentEnd {
-  return {
-    get full() {
-      return channel.full
-    },
-    write: (bytes, stream) => channel.write(bytes, stream),
-    credit: (bytes) => channel.credit(bytes),
-    eof: () => channel.eof(),
-    request: (name, body) => channel.request(name, body),
-    close: () => channel.close(),
-    refuse: (because, exited) => refuseProgram(channel, because, terminal, exited),
-    begun() {},
-    recorded,
-  }
 }
 
 /** What ssh itself says of a program of which nobody knows how it ended. */
@@ -76,11 +44,9 @@ export class UpstreamProgram implements Program {
   #permit: Permit | null = null
   #upstream: Channel | null = null
   #recording: Recording | null = null
-  #allowance: Allowance | null = null
+  #flow: ProgramFlow | null = null
   #exit: Exit | null = null
   #eow = false
-  /** Bytes that were taken and not yet given back to each side's window. */
-  #unpaid = { agent: 0, upstream: 0 }
   #over = false
 
   constructor(setting: Setting, agent: AgentEnd, prepared: Prepared, asked: Asked) {
@@ -112,10 +78,10 @@ export class UpstreamProgram implements Program {
     this.#permit = verdict.permit
     if (this.#over) return this.#settle('skipped', '')
     this.#recording = new Recording(this.#setting.gate, verdict.permit, this.#agent.recorded)
-    void this.#begin(verdict.permit)
+    void this.#begin(verdict.permit, this.#recording)
   }
 
-  async #begin(permit: Permit): Promise<void> {
+  async #begin(permit: Permit, recording: Recording): Promise<void> {
     const opening = this.#open()
     // It may fail before anybody waits for it.
     opening.catch(() => {})
@@ -123,7 +89,7 @@ export class UpstreamProgram implements Program {
       await this.#recorded()
       const channel = await opening
       if (this.#over) return channel.abort()
-      this.#run(permit, channel)
+      this.#run(permit, recording, channel)
     } catch (error) {
       opening.then((channel) => channel.abort()).catch(() => {})
       const because = upstreamRefusal(error)
@@ -145,7 +111,7 @@ export class UpstreamProgram implements Program {
     )
   }
 
-  #run(permit: Permit, channel: Channel): void {
+  #run(permit: Permit, recording: Recording, channel: Channel): void {
     this.#upstream = channel
     this.#agent.begun()
     for (const setup of this.#prepared.setups) setup.send(channel)
@@ -156,10 +122,19 @@ export class UpstreamProgram implements Program {
         this.#stop(refusal('upstream.rejected', `the target did not accept the ${request} request`), 'failed')
     })
     const limits = permit.decisions[0]?.limits ?? { rows: null, bytes: null, seconds: null }
-    this.#allowance = new Allowance(limits, (because) => this.#stop(because, 'refused'))
+    const exhausted = (because: Refusal) => this.#stop(because, 'refused')
+    this.#flow = new ProgramFlow({
+      agent: this.#agent,
+      upstream: channel,
+      permit,
+      recording,
+      allowance: new Allowance(limits, exhausted),
+      exhausted,
+      failed: (error) => this.#failed(error),
+    })
     this.#guarded(() => {
       const { terminal } = this.#prepared
-      if (terminal !== null) this.#recording?.resized(terminal.size.columns, terminal.size.rows)
+      if (terminal !== null) recording.resized(terminal.size.columns, terminal.size.rows)
     })
     const unread = this.#unread
     this.#unread = []
@@ -169,55 +144,21 @@ export class UpstreamProgram implements Program {
   }
 
   readonly #fromUpstream: ChannelEvents = {
-    data: (bytes, stream) => this.#output(bytes, stream),
+    data: (bytes, stream) => this.#flow?.output(bytes, stream),
     eof: () => this.#agent.eof(),
     request: (request) => this.#requested(request),
-    writable: () => this.#payAgent(),
+    writable: () => this.#flow?.payAgent(),
     closed: () => this.#upstreamClosed(),
-  }
-
-  #output(bytes: Buffer, stream: Stream): void {
-    if (this.#over) return
-    const passed = this.#allowance?.take(bytes.length) ?? 0
-    const part = passed === bytes.length ? bytes : bytes.subarray(0, passed)
-    this.#guarded(() => this.#recording?.bytes(stream === 'data' ? 'output' : 'error', part))
-    if (this.#over) return
-    this.#agent.write(part, stream)
-    if (passed < bytes.length) return this.#exhausted()
-    this.#unpaid.upstream += bytes.length
-    this.#payUpstream()
   }
 
   data(bytes: Buffer): void {
     if (this.#over) return
-    const upstream = this.#upstream
-    const permit = this.#permit
-    if (upstream === null || permit === null) return void this.#unread.push(bytes)
-    const passed = this.#allowance?.take(bytes.length) ?? 0
-    const part = passed === bytes.length ? bytes : bytes.subarray(0, passed)
-    this.#guarded(() => this.#recording?.bytes('input', part))
-    if (this.#over) return
-    upstream.write(bufferOf(permit.pass(part)))
-    if (passed < bytes.length) return this.#exhausted()
-    this.#unpaid.agent += bytes.length
-    this.#payAgent()
-  }
-
-  /** What one side sends is given back to its window when the other side has taken it. */
-  #payUpstream(): void {
-    if (this.#unpaid.upstream === 0 || this.#agent.full) return
-    this.#upstream?.credit(this.#unpaid.upstream)
-    this.#unpaid.upstream = 0
-  }
-
-  #payAgent(): void {
-    if (this.#unpaid.agent === 0 || this.#upstream === null || this.#upstream.full) return
-    this.#agent.credit(this.#unpaid.agent)
-    this.#unpaid.agent = 0
+    if (this.#flow === null) this.#unread.push(bytes)
+    else this.#flow.input(bytes)
   }
 
   writable(): void {
-    this.#payUpstream()
+    this.#flow?.payUpstream()
   }
 
   eof(): void {
@@ -285,10 +226,6 @@ export class UpstreamProgram implements Program {
     this.#stop(because, 'cancelled')
   }
 
-  #exhausted(): void {
-    if (!this.#over && this.#allowance !== null) this.#stop(this.#allowance.exhausted, 'refused')
-  }
-
   /** Ends it before its time: the agent reads why, and what runs upstream is killed. */
   #stop(because: Refusal, status: OutcomeStatus): void {
     if (this.#over) return
@@ -303,7 +240,7 @@ export class UpstreamProgram implements Program {
     if (this.#over) return
     this.#over = true
     this.#unread = []
-    this.#allowance?.end()
+    this.#flow?.end()
     try {
       this.#recording?.ended(this.#exit)
     } catch (error) {
