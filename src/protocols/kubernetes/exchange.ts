@@ -37,14 +37,15 @@ export async function serveRequest(
   } catch (error) {
     if (response.destroyed || incoming.destroyed) return
     conversation.log.error({ err: error }, 'a request failed')
-    answerRefusal(
-      response,
-      refusal('policy.error', 'the request could not be judged', 'tell whoever runs the sidecar'),
-      {
-        last: true,
-      },
-    )
+    answerRefusal(response, failureOf(error), { last: true })
   }
+}
+
+/** A journal that failed is told as that: clients may ask again once it is mended. */
+function failureOf(error: unknown): Refusal {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'record.unavailable' || code === 'record.spool-full') return refusal(code)
+  return refusal('policy.error', 'the request could not be judged', 'tell whoever runs the sidecar')
 }
 
 /** Aborts when the agent leaves. */
