@@ -50,8 +50,8 @@ tools: .bin/opa .bin/regal
 	tools/go-tool regal regal github.com/open-policy-agent/regal version '-X github.com/open-policy-agent/regal/pkg/version.Version=VERSION'
 	touch -h $@
 
-## kubernetes: kube-apiserver, etcd, kubectl, helm, a stand-in for the kubelet and a Go client, for the tests and the demo
-kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm .bin/stand-in-kubelet .bin/client-go
+## kubernetes: kube-apiserver, etcd, two kubectl, helm, a stand-in for the kubelet and a Go client, for tests and demo
+kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm .bin/stand-in-kubelet .bin/client-go .bin/kubectl-1.32
 .bin/kube-apiserver: tools/kubernetes/go.mod tools/kubernetes/go.sum
 	tools/go-tool kube-apiserver kubernetes k8s.io/kubernetes/cmd/kube-apiserver --version '$(KUBE_VERSION)'
 	touch -h $@
@@ -69,9 +69,12 @@ kubernetes: .bin/kube-apiserver .bin/kubectl .bin/etcd .bin/helm .bin/stand-in-k
 .bin/client-go: $(wildcard tools/client-go/*)
 	$(call own-go,client-go)
 
+.bin/kubectl-1.32: $(wildcard tools/kubectl-1.32/*)
+	$(call own-go,kubectl-1.32,$(foreach flag,gitVersion=v1.32.0 gitMajor=1 gitMinor=32,-X k8s.io/component-base/version.$(flag)))
+
 define own-go
 command -v go >/dev/null || { echo 'install Go 1.26 or newer (https://go.dev/dl)' >&2; exit 1; }
-CGO_ENABLED=0 go -C tools/$(1) build -mod=readonly -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .
+CGO_ENABLED=0 go -C tools/$(1) build -mod=readonly -trimpath -ldflags '-s -w $(2)' -o $(CURDIR)/$@ .
 touch $@
 endef
 
