@@ -153,7 +153,8 @@ async function prepare(directory: string, options: SshdOptions): Promise<Made> {
 
 function serverOf(program: Program, port: number, directory: string, made: Made): SshServer {
   const disconnect = () => {
-    for (const pid of descendants(program.pid)) kill(pid)
+    // Parents first: sshd would tell how its child was killed, and a host that is gone tells nothing.
+    for (const pid of descendants(program.pid).toReversed()) kill(pid)
   }
   return {
     host: '127.0.0.1',

@@ -1,6 +1,7 @@
 /** Requests that would destroy what is hidden by writing its mask back, or ask questions about it. */
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Json } from '../../../gate/json.ts'
+import { parseJson } from '../body/json/parse.ts'
 import type { MaskMethods } from '../../../mask/method.ts'
 import type { Body, PatchOperation } from '../body/body.ts'
 import type { Request } from '../request/facts.ts'
@@ -161,7 +162,7 @@ function appliedIn(json: Json): Json {
   const text = metadata?.annotations?.[LAST_APPLIED]
   if (typeof text !== 'string') return null
   try {
-    return JSON.parse(text) as Json
+    return parseJson(Buffer.from(text))
   } catch {
     return null
   }
