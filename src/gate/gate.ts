@@ -116,8 +116,9 @@ export type EndSession = (because: Refusal) => void
 interface OpenSession {
   readonly session: Session
   readonly end: EndSession | undefined
-  /** What waits for people. */
+  /** What waits for people, and how each is given up. */
   readonly holds: Set<Promise<Verdict>>
+  readonly withdrawals: Set<() => void>
   /** Why an operator ended it; null while none did. */
   reason: string | null
 }
@@ -144,7 +145,7 @@ export class Gate {
   open(context: Context, attributes: Readonly<Record<string, string>> = {}, end?: EndSession): Session {
     const session = new Session(context, attributes)
     this.#record.sessionStart(session)
-    this.#open.set(session.id, { session, end, holds: new Set(), reason: null })
+    this.#open.set(session.id, { session, end, holds: new Set(), withdrawals: new Set(), reason: null })
     return session
   }
 
@@ -213,8 +214,9 @@ export class Gate {
     return null
   }
 
-  /** Refuses what never became a command that policy could judge, and records that. */
+  /** Refuses what never became a command that policy could judge, and records that; of a closed session nothing is recorded any more. */
   refuse(session: Session, command: Command, because: Refusal): Refusal {
+    if (!this.#open.has(session.id)) return because
     const sequence = ++session.sequence
     session.usage.commands++
     session.usage.denied++
@@ -273,25 +275,26 @@ export class Gate {
   }
 
   /**
-   * Resolves when nothing of a session waits for people any more, and whoever asked has heard of it: a session whose agent has
-   * left is closed after that, or decisions would be recorded behind its end.
+   * Ends a session: nothing of it is permitted any more, its streams lose their permits, and what waits for people is withdrawn. The
+   * record of its end follows the decisions on that.
    */
-  async concluded(session: Session): Promise<void> {
-    const open = this.#open.get(session.id)
-    if (open !== undefined) await Promise.allSettled(open.holds)
-  }
-
-  /** Ends a session. Its streams lose their permits. */
   close(session: Session, reason: string): void {
+    const open = this.#open.get(session.id)
+    if (open === undefined) return
+    session.ended ??= refusal('session.ended', 'the session is over')
     for (const permit of this.#streams.keys()) {
       if (permit.session === session) {
         permit.close()
         this.#streams.delete(permit)
       }
     }
-    const ended = this.#open.get(session.id)?.reason ?? null
-    this.#open.delete(session.id)
-    this.#record.sessionEnd(session, ended === null ? reason : `session.ended: ${ended}`)
+    for (const withdraw of open.withdrawals) withdraw()
+    const end = () => {
+      this.#open.delete(session.id)
+      this.#record.sessionEnd(session, open.reason === null ? reason : `session.ended: ${open.reason}`)
+    }
+    if (open.holds.size === 0) end()
+    else void Promise.allSettled(open.holds).then(end)
   }
 
   #refuseAll(session: Session, commands: readonly Command[], because: Refusal): Verdict {
@@ -322,7 +325,7 @@ export class Gate {
       if ('grant' in reply) grants[index] = reply.grant
       else denied = reply.refusal
     }
-    denied = session.ended ?? denied
+    denied ??= session.ended
     // Time has passed: what was granted is judged again, by whatever policy holds now, before anything is forwarded.
     const answers = request.commands.map((command, index) =>
       this.#policy.decide({ session, command, sequence: sequence + index, grant: grants[index] ?? null }),
@@ -349,10 +352,25 @@ export class Gate {
         refusal: refusal('approval.unavailable', `this needs an approval (${codes}), and none can be asked for here`),
       }
     }
+    // Whoever asked may leave, and the session may be closed, whether or not the port hears of it.
+    const withdrawals = this.#open.get(session.id)?.withdrawals
+    if (signal.aborted || withdrawals === undefined) return { refusal: refusal('approval.withdrawn') }
+    const leaving = new AbortController()
+    const { promise: withdrawn, resolve } = Promise.withResolvers<{ readonly refusal: Refusal }>()
+    const withdraw = () => {
+      leaving.abort()
+      resolve({ refusal: refusal('approval.withdrawn') })
+    }
+    withdrawals.add(withdraw)
+    signal.addEventListener('abort', withdraw, { once: true })
     try {
-      return await this.#approval.ask({ session, command, sequence, demands, signal })
+      const asked = this.#approval.ask({ session, command, sequence, demands, signal: leaving.signal })
+      return await Promise.race([asked, withdrawn])
     } catch {
       return { refusal: refusal('approval.unavailable') }
+    } finally {
+      withdrawals.delete(withdraw)
+      signal.removeEventListener('abort', withdraw)
     }
   }
 

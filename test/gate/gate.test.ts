@@ -18,6 +18,8 @@ function setUp(policy = new FakePolicy(), approval: FakeApproval | null = null) 
 
 const recorded = (gate: Gate) => new Promise<Error | null>((resolve) => gate.whenRecorded(resolve))
 
+const endsOf = ({ records }: FakeRecord) => records.filter(({ type }) => type === 'session-end')
+
 function permitOf(verdict: Verdict | Promise<Verdict>) {
   if (verdict instanceof Promise || verdict.kind !== 'permitted') throw new Error('not permitted at once')
   return verdict.permit
@@ -148,20 +150,49 @@ t.test('a policy that changes its mind while people think wins over their grant'
   t.match(await verdict, { kind: 'refused', refusal: { code: 'freeze' } })
 })
 
-t.test('a session is concluded when whoever asked has heard of all that it held', async (t) => {
+t.test(
+  'what waits for people is withdrawn when its session closes, and decided before the end is on record',
+  async (t) => {
+    const approval = new FakeApproval()
+    const { gate, record, session } = setUp(new FakePolicy(() => approve('schema.change')), approval)
+    const verdicts = [gate.rule(session, request()), gate.rule(session, request())]
+    gate.close(session, 'agent left')
+    t.ok(approval.holds.every(({ signal }) => signal.aborted))
+    t.equal(endsOf(record).length, 0, 'the end waits for what was held')
+    approval.holds[0]?.settle({ grant: { by: ['kim'], at: '2026-01-01T00:00:00Z', codes: ['schema.change'] } })
+    for (const verdict of verdicts) {
+      t.match(
+        await verdict,
+        { kind: 'refused', refusal: { code: 'approval.withdrawn' } },
+        'a late grant permits nothing',
+      )
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+    t.equal(record.decisions.length, 2)
+    t.match(endsOf(record), [{ reason: 'agent left' }])
+  },
+)
+
+t.test('who asked and left is not waited for, whether or not people answer', async (t) => {
   const approval = new FakeApproval()
   const { gate, session } = setUp(new FakePolicy(() => approve('schema.change')), approval)
-  const order: string[] = []
-  await gate.concluded(session)
-  for (const name of ['first', 'second']) {
-    void Promise.resolve(gate.rule(session, request())).then(({ kind }) => order.push(`${name} ${kind}`))
-  }
-  const concluded = gate.concluded(session).then(() => order.push('concluded'))
-  approval.holds[1]?.settle({ grant: { by: ['kim'], at: '2026-01-01T00:00:00Z', codes: ['schema.change'] } })
-  await new Promise((resolve) => setTimeout(resolve, 5))
-  approval.holds[0]?.settle({ refusal: refusal('approval.withdrawn') })
-  await concluded
-  t.same(order, ['second permitted', 'first refused', 'concluded'])
+  const leaving = new AbortController()
+  const verdict = gate.rule(session, request({ signal: leaving.signal }))
+  leaving.abort()
+  t.match(await verdict, { kind: 'refused', refusal: { code: 'approval.withdrawn' } })
+  t.ok(approval.holds[0]?.signal.aborted)
+  t.match(await gate.rule(session, request({ signal: leaving.signal })), { refusal: { code: 'approval.withdrawn' } })
+  t.equal(approval.holds.length, 1, 'nobody is asked for whoever has left')
+})
+
+t.test('a closed session permits and records nothing', async (t) => {
+  const { gate, record, session } = setUp()
+  gate.close(session, 'agent left')
+  gate.close(session, 'again')
+  t.equal(refusalOf(gate.rule(session, request())).code, 'session.ended')
+  t.equal(gate.refuse(session, command('late'), refusal('command.unparsable')).code, 'command.unparsable')
+  t.equal(record.decisions.length, 0)
+  t.match(endsOf(record), [{ reason: 'agent left' }])
 })
 
 t.test('a grant for one demand does not cover another', async (t) => {

@@ -3,15 +3,11 @@ import type { SshTargetConfig } from '../../config/schema.ts'
 import type { Refusal } from '../../gate/refusal.ts'
 import { context, type Session } from '../../gate/session.ts'
 import type { Connection } from '../../net/connection.ts'
-import { deadline } from '../../net/timers.ts'
 import type { Wiring } from '../protocol.ts'
 import { forbiddenBy } from './agent/restriction.ts'
 import type { Commands } from './commands.ts'
 import { Conversation } from './conversation.ts'
 import type { AcceptedAgent, AgentLeg, UpstreamLeg } from './legs.ts'
-
-/** Nobody waits for people who do not answer even a withdrawal. */
-const WITHDRAWAL_MS = 2_000
 
 /** What all sessions of a target share. */
 export interface Shared {
@@ -64,13 +60,7 @@ async function serveSession(connection: Connection, leg: AgentLeg, shared: Share
     signal: connection.signal,
   })
   conversation.begin()
-  const reason = await conversation.ended
-  // What was held is withdrawn by now; its decision belongs before the end of the session.
-  const { promise: late, resolve } = Promise.withResolvers<void>()
-  const stop = deadline(WITHDRAWAL_MS, resolve)
-  await Promise.race([gate.concluded(session), late])
-  stop()
-  gate.close(session, reason)
+  gate.close(session, await conversation.ended)
   await conversation.closed
 }
 
