@@ -1,6 +1,5 @@
 import t from 'tap'
 import { NO_LIMITS } from '../../../../src/gate/decision.ts'
-import { refusal } from '../../../../src/gate/refusal.ts'
 import { ALLOW, approve, deny, FakeApproval } from '../../../support/fakes.ts'
 import { sharedSshd, startSshd } from '../../../support/sshd.ts'
 import { begun, connectAgent, eventually, exec, type RunningSshTarget, startSshTarget } from '../target.ts'
