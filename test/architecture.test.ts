@@ -27,6 +27,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   mask: PORT,
   /** What command lines would run, whatever protocol brings them. */
   shell: { values: ['gate'] },
+  /** What is recorded and let through of a stream of bytes, whatever protocol carries it. */
+  stream: { values: ['gate', 'net'] },
   record: PORT,
   identity: PORT,
   credentials: PORT,
@@ -37,7 +39,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   /** protocols/index.ts, the list: every protocol's folder, and the contract. */
   'protocols/index': { values: ['protocols/*', 'protocols'] },
   /** protocols/NAME, each of them. */
-  'protocols/*': { values: ['gate', 'shell', 'protocols', ...BOTTOM], types: WIRED },
+  'protocols/*': { values: ['gate', 'shell', 'stream', 'protocols', ...BOTTOM], types: WIRED },
   commands: { values: ['*'] },
   main: { values: ['commands'] },
 }
@@ -123,6 +125,8 @@ t.test('An import against the direction is found in every form that the language
   t.equal(found('gate/gate.ts', "import { pino } from 'pino'"), 1, 'the gate takes no package')
   t.equal(found('gate/gate.ts', "import type { Config } from '../config/schema.ts'"), 1, 'nor even types')
   t.equal(found('policy/engine.ts', "import { append } from '../record/journal.ts'"), 1)
+  t.equal(found('stream/recording.ts', "import { Journal } from '../record/journal.ts'"), 1)
+  t.equal(found('stream/recording.ts', "import type { Exit } from '../protocols/ssh/channels/exit.ts'"), 1)
   t.equal(found('net/listener.ts', "import type { Gate } from '../gate/gate.ts'"), 1)
   t.equal(found('elsewhere/file.ts', ''), 1, 'a new folder needs a place in the rules')
 })

@@ -12,14 +12,15 @@ import type { Permit, Verdict } from '../../../gate/gate.ts'
 import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, type RefusalCode, refusal, REFUSALS } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
+import { Allowance } from '../../../stream/allowance.ts'
+import { honourStream } from '../../../stream/obligations.ts'
+import { Recording } from '../../../stream/recording.ts'
 import { upstreamRefusal } from '../credential/failure.ts'
 import type { Request } from '../request/facts.ts'
 import type { Conversation } from '../session.ts'
 import { askUpstream } from './ask.ts'
 import type { Answered, Switched } from './dial.ts'
 import type { Exit } from './exit.ts'
-import { Allowance, honourStream } from './obligations.ts'
-import { Recording } from './recording.ts'
 
 /** What an agent's connection becomes: how it is told, and how it is joined to what the upstream's has become. */
 export interface AgentEnd {
@@ -34,6 +35,8 @@ export interface AgentEnd {
   /** The agent's connection is over: what it sent before still goes upstream, whose connection then ends. */
   left(): void
 }
+
+const honour = honourStream({ content: 'a stream', subject: 'a stream', remedy: 'ask for what has fields' })
 
 export interface StreamOf {
   readonly conversation: Conversation
@@ -68,7 +71,7 @@ export class Stream {
     const verdict = await gate.rule(this.#of.session, {
       commands: [this.#of.command],
       bytes: this.#of.bytes,
-      honour: (_, decision) => honourStream(decision),
+      honour,
       revoked: (because) => this.stop(because),
       held: (demands) => {
         if (!this.#over) this.#end.held(demands)
@@ -102,7 +105,8 @@ export class Stream {
 
   async #begin(permit: Permit): Promise<void> {
     const { gate } = this.#of.conversation.shared.wiring
-    this.#recording = new Recording(gate, permit, this.#of.request.facts.exec?.tty === true)
+    const tty = this.#of.request.facts.exec?.tty === true
+    this.#recording = new Recording(gate, permit, tty ? 'everything' : 'beginning', { unsized: tty })
     let answer: Switched | Answered
     try {
       const { shared } = this.#of.conversation
@@ -122,8 +126,7 @@ export class Stream {
       switched.socket.destroy()
       return
     }
-    const limits = permit.decisions[0]?.limits ?? { rows: null, bytes: null, seconds: null }
-    this.#allowance = new Allowance(limits, (because) => this.stop(because))
+    this.#allowance = new Allowance(permit, (because) => this.stop(because))
     if (this.#end.join(switched, this)) return
     switched.socket.destroy()
     this.stop(refusal('upstream.unavailable', 'the API server switched to another protocol'), 'failed')
@@ -182,7 +185,8 @@ export class Stream {
   }
 
   #allow(bytes: Buffer): Buffer {
-    return this.#over ? bytes.subarray(0, 0) : (this.#allowance?.take(bytes) ?? bytes)
+    const allowed = this.#over ? 0 : (this.#allowance?.take(bytes.length) ?? bytes.length)
+    return allowed === bytes.length ? bytes : bytes.subarray(0, allowed)
   }
 
   /** What cannot be recorded does not go on. */

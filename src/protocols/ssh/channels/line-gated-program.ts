@@ -2,17 +2,18 @@
 import type { Command } from '../../../gate/command.ts'
 import type { Permit, Verdict } from '../../../gate/gate.ts'
 import type { Refusal } from '../../../gate/refusal.ts'
+import { Allowance } from '../../../stream/allowance.ts'
+import { Recording } from '../../../stream/recording.ts'
 import type { LineEnd, Running, ShellHost } from '../lines/host.ts'
 import { LineGatedShell } from '../lines/shell.ts'
+import { honourProgram } from '../obligations.ts'
 import { REFUSED_STATUS } from '../refusal.ts'
 import type { Channel, Stream } from './channel.ts'
 import { failureRefusal } from './failure.ts'
 import { Holding } from './holding.ts'
 import { LineAgent } from './line-end.ts'
 import { fields } from './messages.ts'
-import { Allowance, honourProgram } from './obligations.ts'
 import type { Prepared, Program, Setting, Size } from './program.ts'
-import { Recording } from './recording.ts'
 import { refuseProgram } from './refused-program.ts'
 import { UpstreamProgram } from './upstream-program.ts'
 
@@ -46,7 +47,7 @@ export class LineGatedProgram implements Program, ShellHost {
     const verdict = gate.rule(session, {
       commands: [this.#command],
       bytes: Buffer.alloc(0),
-      honour: (_, decision) => honourProgram(decision),
+      honour: honourProgram,
       revoked: (because) => this.end(because),
       signal: this.#holding.signal,
       held: (demands) => this.#holding.held(demands),
@@ -73,8 +74,7 @@ export class LineGatedProgram implements Program, ShellHost {
     permit.take()
     const { config, user } = this.#setting
     const { terminal } = this.#prepared
-    const limits = permit.decisions[0]?.limits ?? { rows: null, bytes: null, seconds: null }
-    this.#allowance = new Allowance(limits, (because) => this.end(because))
+    this.#allowance = new Allowance(permit, (because) => this.end(because))
     const shell = new LineGatedShell(this, {
       user,
       target: config.name,

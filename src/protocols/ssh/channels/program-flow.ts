@@ -1,11 +1,11 @@
 /** What goes both ways while a program runs: within its limits, on record, and given back to a side's window once the other has it. */
 import type { Permit } from '../../../gate/gate.ts'
 import type { Refusal } from '../../../gate/refusal.ts'
+import type { Allowance } from '../../../stream/allowance.ts'
+import type { Recording } from '../../../stream/recording.ts'
 import type { AgentEnd } from './agent-end.ts'
 import type { Channel, Stream } from './channel.ts'
 import { bufferOf } from './messages.ts'
-import type { Allowance } from './obligations.ts'
-import type { Recording } from './recording.ts'
 
 export interface FlowTerms {
   readonly agent: AgentEnd

@@ -10,16 +10,17 @@ import type { Command } from '../../../gate/command.ts'
 import type { Permit, Verdict } from '../../../gate/gate.ts'
 import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import { Allowance } from '../../../stream/allowance.ts'
+import { Recording } from '../../../stream/recording.ts'
+import { honourProgram } from '../obligations.ts'
 import type { AgentEnd } from './agent-end.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
 import { failureRefusal, upstreamRefusal } from './failure.ts'
 import { fields, type Request } from './messages.ts'
 import { Holding } from './holding.ts'
-import { Allowance, honourProgram } from './obligations.ts'
 import type { Prepared, Program, Setting, Size } from './program.ts'
 import { ProgramFlow } from './program-flow.ts'
 import { type Exit, readExit } from './exit.ts'
-import { Recording } from './recording.ts'
 import { writeSize } from './terminal.ts'
 
 export interface Asked {
@@ -63,7 +64,7 @@ export class UpstreamProgram implements Program {
     const verdict = gate.rule(session, {
       commands: [command],
       bytes,
-      honour: (_, decision) => honourProgram(decision),
+      honour: honourProgram,
       revoked: (because) => this.#stop(because, 'refused'),
       signal: this.#holding.signal,
       held: (demands) => this.#holding.held(demands),
@@ -121,14 +122,13 @@ export class UpstreamProgram implements Program {
       if (!succeeded && !channel.lost)
         this.#stop(refusal('upstream.rejected', `the target did not accept the ${request} request`), 'failed')
     })
-    const limits = permit.decisions[0]?.limits ?? { rows: null, bytes: null, seconds: null }
     const exhausted = (because: Refusal) => this.#stop(because, 'refused')
     this.#flow = new ProgramFlow({
       agent: this.#agent,
       upstream: channel,
       permit,
       recording,
-      allowance: new Allowance(limits, exhausted),
+      allowance: new Allowance(permit, exhausted),
       exhausted,
       failed: (error) => this.#failed(error),
     })

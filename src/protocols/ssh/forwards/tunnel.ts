@@ -1,12 +1,12 @@
 /** What goes through under one permit: one connection of a forward, or all that come in through one listener. */
 import type { Command } from '../../../gate/command.ts'
-import { type Limits, NO_LIMITS } from '../../../gate/decision.ts'
 import type { Gate, Permit, Verdict } from '../../../gate/gate.ts'
 import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
+import { Allowance } from '../../../stream/allowance.ts'
 import type { Channel } from '../channels/channel.ts'
-import { honour } from './obligations.ts'
+import { honourForward } from '../obligations.ts'
 import { type Side, Splice } from './splice.ts'
 
 export interface TunnelTerms {
@@ -23,16 +23,13 @@ export interface TunnelTerms {
   readonly over: () => void
 }
 
-/** The longest that a timer can wait. */
-const LONGEST_TIMER = 2 ** 31 - 1
-
 export class Tunnel {
   readonly #terms: TunnelTerms
   readonly #splices = new Set<Splice>()
   readonly #bytes: Record<Side, number> = { agent: 0, upstream: 0 }
   #permit: Permit | null = null
-  #limits: Limits = NO_LIMITS
-  #timer: NodeJS.Timeout | undefined
+  /** Null until it begins. */
+  #allowance: Allowance | null = null
   #ended: Refusal | null = null
   #settled = false
   /** More connections may come. */
@@ -63,7 +60,7 @@ export class Tunnel {
     const verdict = gate.rule(session, {
       commands: [command],
       bytes,
-      honour: (_, decision) => honour(decision),
+      honour: honourForward,
       revoked: (because) => this.end(because),
       signal,
     })
@@ -77,7 +74,6 @@ export class Tunnel {
       return verdict.refusal
     }
     this.#permit = verdict.permit
-    this.#limits = verdict.permit.decisions[0]?.limits ?? NO_LIMITS
     // Ended while people were asked.
     if (this.#ended !== null) this.#settle('cancelled', this.#ended.code)
     return this.#ended
@@ -96,12 +92,7 @@ export class Tunnel {
   start(): Uint8Array | Refusal {
     const permit = this.#permit
     if (this.#ended !== null || permit === null) return this.#ended ?? refusal('policy.unavailable')
-    const { seconds } = this.#limits
-    if (seconds !== null) {
-      const expire = () => this.end(refusal('obligation.limit', `${seconds} seconds are over`))
-      this.#timer = setTimeout(expire, Math.min(seconds * 1000, LONGEST_TIMER))
-      this.#timer.unref()
-    }
+    this.#allowance = new Allowance(permit, (because) => this.end(because))
     return permit.take()
   }
 
@@ -160,19 +151,17 @@ export class Tunnel {
   }
 
   #pass(splice: Splice, from: Side, bytes: Buffer): Buffer {
-    if (this.#ended !== null) return bytes.subarray(0, 0)
-    const { bytes: most } = this.#limits
-    const left = most === null ? bytes.length : Math.min(most - this.#bytes.agent - this.#bytes.upstream, bytes.length)
-    const part = left === bytes.length ? bytes : bytes.subarray(0, left)
+    if (this.#ended !== null || this.#allowance === null) return bytes.subarray(0, 0)
+    const passed = this.#allowance.take(bytes.length)
+    const part = passed === bytes.length ? bytes : bytes.subarray(0, passed)
     if (from === 'agent') this.#permit?.pass(part)
-    this.#bytes[from] += left
-    if (left < bytes.length) this.#limitReached(splice, most ?? 0)
+    this.#bytes[from] += passed
+    if (passed < bytes.length) this.#limitReached(splice, this.#allowance.exhausted)
     return part
   }
 
   /** What was let through still goes; nothing follows it. */
-  #limitReached(splice: Splice, most: number): void {
-    const because = refusal('obligation.limit', `${most} bytes were forwarded`)
+  #limitReached(splice: Splice, because: Refusal): void {
     this.#ended = because
     for (const other of this.#splices) if (other !== splice) other.abort()
     this.#terms.cut?.()
@@ -187,7 +176,7 @@ export class Tunnel {
 
   #settle(status: OutcomeStatus, code: string): void {
     if (this.#settled) return
-    clearTimeout(this.#timer)
+    this.#allowance?.end()
     const { gate, over } = this.#terms
     const { agent, upstream } = this.#bytes
     if (agent + upstream > 0) this.note(`${agent} bytes from the agent, ${upstream} bytes to it`)

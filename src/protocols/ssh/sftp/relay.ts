@@ -4,10 +4,10 @@
  */
 import type { Gate, Permit, Verdict } from '../../../gate/gate.ts'
 import type { Session } from '../../../gate/session.ts'
+import { honourFiles } from '../obligations.ts'
 import type { Settings } from './exchange.ts'
 import type { OpenFile } from './handles.ts'
 import { SftpInspector } from './inspector.ts'
-import { honour } from './obligations.ts'
 import type { Origination } from './origination.ts'
 import type { ProtocolViolation } from './packets/violation.ts'
 import type { Judge, Step } from './steps.ts'
@@ -107,7 +107,7 @@ export class SftpRelay {
     return this.#gate.rule(this.#session, {
       commands: [command],
       bytes,
-      honour: (_, decision) => honour(decision),
+      honour: honourFiles,
       signal: this.#leaving.signal,
       ...(judge.streams ? { revoked: (because) => this.#inspector.revoked(judge, because) } : {}),
     })

@@ -1,15 +1,18 @@
 /**
- * What is recorded of a stream. With a terminal, all that it shows: that is what a replay plays. Without one, the first part of
+ * What is recorded of a stream. Of a terminal, all that it shows: that is what a replay plays. Without one, the first part of
  * each of its streams, and of the rest length and digest; of what the agent sends, length and digest only, since it may be a
- * password. At the level `full`, everything. Of a tunnel, whose bytes nobody reads, lengths alone.
+ * password. At the level `full`, everything.
  */
 import { createHash, type Hash } from 'node:crypto'
-import type { Gate, Permit } from '../../../gate/gate.ts'
-import type { FrameKind } from '../../../gate/ports.ts'
-import type { Exit } from './exit.ts'
+import type { Gate, Permit } from '../gate/gate.ts'
+import type { FrameKind } from '../gate/ports.ts'
 
 /** What people read of a program's output; more is a transfer. */
 const RECORDED_BYTES = 64 * 1024
+
+/** How much of what a program writes: all of it, its beginning, or nothing since it is in another recording. */
+const SHOWN = { everything: Number.MAX_SAFE_INTEGER, beginning: RECORDED_BYTES, nothing: 0 } as const
+export type Recorded = keyof typeof SHOWN
 
 type StreamName = 'input' | 'output' | 'error'
 
@@ -37,16 +40,22 @@ export class Recording {
   readonly #permit: Permit
   readonly #most: Readonly<Record<StreamName, number>>
   readonly #digests: Record<StreamName, Digest | null> = { input: null, output: null, error: null }
-  #sized: boolean
+  #unsized: boolean
   #ended = false
 
-  constructor(gate: Gate, permit: Permit, tty: boolean) {
+  /** `unsized`: it is of a terminal, whose size may be said late or never. */
+  constructor(
+    gate: Gate,
+    permit: Permit,
+    recorded: Recorded,
+    { unsized = false }: { readonly unsized?: boolean } = {},
+  ) {
     const full = permit.decisions.some(({ record }) => record === 'full')
-    const shown = full || tty ? Number.MAX_SAFE_INTEGER : RECORDED_BYTES
+    const shown = full ? SHOWN.everything : SHOWN[recorded]
     this.#gate = gate
     this.#permit = permit
-    this.#sized = !tty
     this.#most = { input: full ? shown : 0, output: shown, error: shown }
+    this.#unsized = unsized
   }
 
   /** Bytes that the agent was or will be sent. */
@@ -55,7 +64,7 @@ export class Recording {
   }
 
   bytes(stream: StreamName, bytes: Buffer): void {
-    if (!this.#sized && stream !== 'input' && bytes.length > 0) this.resized(UNSAID.columns, UNSAID.rows)
+    if (this.#unsized && stream !== 'input' && bytes.length > 0) this.resized(UNSAID.columns, UNSAID.rows)
     const digest = (this.#digests[stream] ??= new Digest())
     const left = this.#most[stream] - digest.bytes
     digest.update(bytes)
@@ -63,8 +72,12 @@ export class Recording {
   }
 
   resized(columns: number, rows: number): void {
-    this.#sized = true
+    this.#unsized = false
     this.#frame('resize', Buffer.from(`${columns}x${rows}`))
+  }
+
+  signalled(name: string): void {
+    this.#frame('signal', Buffer.from(name))
   }
 
   marked(text: string): void {
@@ -72,7 +85,7 @@ export class Recording {
   }
 
   /** How it ended; null where nobody knows. Once; nothing is recorded after it. */
-  ended(exit: Exit): void {
+  ended(exit: { readonly status: number } | { readonly signal: string } | null): void {
     if (this.#ended) return
     if (exit !== null) this.#frame('exit', Buffer.from(JSON.stringify(exit)))
     const streams = Object.entries(this.#digests).flatMap(([name, digest]) =>
