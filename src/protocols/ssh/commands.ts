@@ -1,35 +1,11 @@
-/** What an agent asks for on a connection, as Commands: `input.command.detail` as rego/schemas/ssh.json describes it. */
-import type { Command, Shape } from '../../gate/command.ts'
+/** Programs that an agent asks for, and what it sets before them, as Commands. */
+import type { Command } from '../../gate/command.ts'
 import type { JsonObject } from '../../gate/json.ts'
 import { type Refusal, refusal } from '../../gate/refusal.ts'
 import type { ShellAnalysis, ShellFacts } from '../../shell/facts.ts'
 import { analyseCommandLine } from '../../shell/analyse.ts'
 import { SHELL_LIMITS } from '../../shell/limits.ts'
-
-const NONE: readonly never[] = Object.freeze([])
-const NOTHING: JsonObject = Object.freeze({})
-
-/** Every key that is not about a kind is null, false or empty. */
-const DETAIL = {
-  tty: false,
-  mode: null,
-  commands: NONE,
-  literal: false,
-  reasons: NONE,
-  redirects: NONE,
-  transfer: null,
-  subsystem: null,
-  operation: null,
-  path: null,
-  resolved: null,
-  target: null,
-  targetResolved: null,
-  flags: NONE,
-  attributes: NONE,
-  permissions: null,
-  destination: null,
-  environment: null,
-} as const satisfies JsonObject
+import { commandOf, DETAIL } from './detail.ts'
 
 export type Kind = 'exec' | 'shell' | 'subsystem' | 'environment' | 'pty'
 export type ShellMode = 'recorded' | 'line-gated'
@@ -116,9 +92,8 @@ export function ptyCommand(user: string, terminal: string, size: string): Comman
 }
 
 function command(kind: Kind, user: string, text: string, about: JsonObject): Command {
-  const detail = freeze({ kind, user: user.toWellFormed(), ...DETAIL, ...about })
-  const shape: Shape = Object.freeze({ protocol: 'ssh', action: kind, text: text.toWellFormed(), detail })
-  return { shape, varying: NOTHING }
+  const detail = { ...DETAIL, ...freeze(about), kind, user: user.toWellFormed() }
+  return commandOf(detail, text.toWellFormed())
 }
 
 function freeze<Value>(value: Value): Value {

@@ -2,7 +2,7 @@
 import type { Permit } from '../../../gate/gate.ts'
 import type { Outcome } from '../../../gate/ports.ts'
 import type { Refusal } from '../../../gate/refusal.ts'
-import { commandOf, type Facts } from './facts.ts'
+import { type Facts, operationCommand } from './facts.ts'
 import type { OpenFile } from './handles.ts'
 import type { SymlinkOrder } from './names.ts'
 import type { ExtensionName } from './packets/extensions.ts'
@@ -75,7 +75,7 @@ export class Exchange {
   /** Refuses what is not judged, on record. */
   refuse(id: number, facts: Facts, because: Refusal): void {
     this.answer(refusalStatus(id, because))
-    this.step({ kind: 'refuse', command: commandOf(this.settings.user, facts), because })
+    this.step({ kind: 'refuse', command: operationCommand(this.settings.user, facts), because })
   }
 
   await(id: number, pending: Pending): void {

@@ -1,6 +1,6 @@
-/** What policy is told of one operation: `input.command.detail`, as rego/schemas/ssh.json describes it. */
+/** What policy is told of one operation. */
 import type { Command } from '../../../gate/command.ts'
-import type { JsonObject } from '../../../gate/json.ts'
+import { commandOf, DETAIL, NONE } from '../detail.ts'
 import type { Attributes } from './packets/attributes.ts'
 import { OPEN_FLAG } from './packets/types.ts'
 
@@ -56,8 +56,6 @@ const KNOWN_FLAGS = FLAG_NAMES.reduce((all, [flag]) => all | flag, 0)
 /** The mode bits; the file's type stands above them. */
 const MODE = 0o7777
 
-const NONE: readonly never[] = Object.freeze([])
-
 export function flagsOf(pflags: number): readonly string[] {
   const names: string[] = FLAG_NAMES.filter(([flag]) => (pflags & flag) !== 0).map(([, name]) => name)
   if ((pflags & ~KNOWN_FLAGS) !== 0) names.push('unknown')
@@ -76,21 +74,14 @@ function attributesOf(attributes: Attributes): readonly string[] {
   return Object.freeze(names.filter((name) => name !== null))
 }
 
-/** The command that an operation is, with every key of the schema. */
-export function commandOf(user: string, facts: Facts): Command {
+/** The command that an operation is. */
+export function operationCommand(user: string, facts: Facts): Command {
   const { operation, path = null, resolved = null, target = null, targetResolved = null, flags = NONE } = facts
   const { attributes = null, about = null } = facts
-  const detail: JsonObject = Object.freeze({
+  const detail = {
+    ...DETAIL,
     kind: 'sftp',
     user: user.toWellFormed(),
-    tty: false,
-    mode: null,
-    commands: NONE,
-    literal: false,
-    reasons: NONE,
-    redirects: NONE,
-    transfer: null,
-    subsystem: null,
     operation,
     path,
     resolved,
@@ -99,14 +90,9 @@ export function commandOf(user: string, facts: Facts): Command {
     flags,
     attributes: attributes === null ? NONE : attributesOf(attributes),
     permissions: attributes?.permissions === undefined ? null : attributes.permissions & MODE,
-    destination: null,
-    environment: null,
-  })
-  const text = textOf({ operation, path, target, flags, about })
-  return { shape: Object.freeze({ protocol: 'ssh', action: 'sftp', text, detail }), varying: NOTHING }
+  }
+  return commandOf(detail, textOf({ operation, path, target, flags, about }))
 }
-
-const NOTHING: JsonObject = Object.freeze({})
 
 /** The operation in words, for people: `open "/srv/a" read,write`. */
 function textOf({ operation, path, target, flags = NONE, about }: Facts): string {

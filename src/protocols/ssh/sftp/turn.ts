@@ -1,6 +1,6 @@
 /** A request on its way to its verdict: its paths are resolved one after the other, then it is judged. */
 import type { Asked } from './asking.ts'
-import { commandOf, type Facts } from './facts.ts'
+import { type Facts, operationCommand } from './facts.ts'
 import type { SftpReply } from './packets/replies.ts'
 import { type Query, Resolution } from './resolution.ts'
 import type { Judge } from './steps.ts'
@@ -53,7 +53,7 @@ export class Turn {
     const bytes = asked.encode(this.#subject?.resolved ?? null, this.#target?.resolved ?? null)
     const { operation } = asked.facts
     const streams = operation === 'open' || operation === 'opendir'
-    this.judge = { kind: 'judge', command: commandOf(user, this.facts()), bytes, streams }
+    this.judge = { kind: 'judge', command: operationCommand(user, this.facts()), bytes, streams }
     return this.judge
   }
 }
