@@ -565,8 +565,14 @@ t.test('what waits for people holds what is behind it, and an end withdraws it',
   await new Promise(setImmediate)
   stage.record.flush()
   t.match(stage.got(), [{ type: 13, id: 1 }])
+  stage.reply(OK(1))
+  t.same(stage.got(), [])
+  t.equal(stage.approval.holds.length, 2)
+  t.equal(stage.approval.holds[1]?.signal.aborted, false)
   stage.relay.end()
-  t.equal(stage.approval.holds[0]?.signal.aborted, true)
+  t.equal(stage.approval.holds[1]?.signal.aborted, true)
+  stage.record.flush()
+  t.same(stage.got(), [], 'nothing of it goes to the server')
 })
 
 t.test('what is unanswered when the channel ends is on record as lost', async (t) => {
