@@ -52,6 +52,14 @@ function bracket(text: string, at: number): Read | null {
   }
 }
 
+/**
+ * Whether a name in a JSON Pointer may be an element of an array: as RFC 6901 writes them, and as the API server reads them
+ * besides, with a sign (`-1` is the last) and with leading zeros (evanphx/json-patch, strconv.Atoi).
+ */
+export function isIndex(name: string): boolean {
+  return /^([+-]?\d+|-)$/.test(name)
+}
+
 /** Whether one of the two leads to the other: they name the same value, or one a part of the other's. */
 export function overlaps(path: MaskPath, names: readonly string[]): boolean {
   return meets(path, 0, names, 0)
@@ -62,6 +70,6 @@ function meets(path: MaskPath, segment: number, names: readonly string[], at: nu
   const found = names[at]
   if (wanted === undefined || found === undefined) return true
   if ((wanted === '*' || wanted.name === found) && meets(path, segment + 1, names, at + 1)) return true
-  // The index of an array, which the path leaves out.
-  return wanted !== '*' && /^(\d+|-)$/.test(found) && meets(path, segment, names, at + 1)
+  // The path leaves it out.
+  return wanted !== '*' && isIndex(found) && meets(path, segment, names, at + 1)
 }

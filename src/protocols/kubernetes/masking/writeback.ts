@@ -7,7 +7,7 @@ import type { Body, PatchOperation } from '../body/body.ts'
 import type { Request } from '../request/facts.ts'
 import { type CompiledMasks, type State, stepByName } from './compile.ts'
 import { LAST_APPLIED } from './doors.ts'
-import { type MaskPath, overlaps } from './path.ts'
+import { isIndex, type MaskPath, overlaps } from './path.ts'
 
 /** Operations of a JSON Patch that read what is there. */
 const READING: ReadonlySet<string> = new Set(['test', 'copy', 'move'])
@@ -85,9 +85,8 @@ function namesOf(pointer: string): string[] {
 function statesAt(root: State, names: readonly string[]): State[] {
   let states: (State | null)[] = [root]
   for (const name of names) {
-    const index = /^(\d+|-)$/.test(name)
     states = states.flatMap((state) =>
-      state === null ? [] : [stepByName(state, name), ...(index ? [state.element] : [])],
+      state === null ? [] : [stepByName(state, name), ...(isIndex(name) ? [state.element] : [])],
     )
   }
   return states.filter((state) => state !== null)
