@@ -10,6 +10,7 @@ import { startKubernetesTarget } from '../support/kubernetes-target.ts'
 t.setTimeout(120_000)
 
 const HIDDEN = 'what-is-shown-masked'
+const MAPS = '/api/v1/namespaces/open/configmaps'
 const DEPLOYMENT = '/apis/apps/v1/namespaces/open/deployments/web'
 const CONTAINERS = '/spec/template/spec/containers'
 /** Every way in which the API server reads the first, and only, element of a list. */
@@ -65,3 +66,38 @@ async function refused(t: Test, operation: Readonly<Record<string, string>>): Pr
   t.match(answer, { status: 403, body: /obligation\.unsupported/ }, title)
   t.notMatch(answer?.body, HIDDEN, title)
 }
+
+t.test('what is applied is what was judged, though the API server reads it as YAML', async (t) => {
+  target.policy.rule = () => ALLOW
+  const json = (value: string) =>
+    `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"NAME"},"data":{"a":${value},"b":"1.0"}}`
+  const yaml = (value: string) =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: ${value}, b: "1.0"}\n`
+  // Lines break in YAML 1.1 where they do not in JSON, and characters and escapes of JSON are none of YAML.
+  const texts = [
+    'a \u0085 b',
+    'a\u2028b',
+    'a \u2029 b',
+    'a\ufeffb',
+    'a\u007fb',
+    'a\u0090b',
+    'a\uffffb',
+    '\u{1f600}é',
+    'a\u00a0b',
+  ]
+  const bodies = [
+    ...texts.map((text) => json(JSON.stringify(text))),
+    ...['"a\\/b"', '"\\ud83d\\ude00"', '"\\u0085 \\u2028"', '"\\u0000\\t\\r\\n x"', '"<<"'].map(json),
+    ...['"a \\N b"', '"a\\L\\Pb"', '"a\\_b"', '"\\x85"', '"a\\/b"', '"\\U0001F600"'].map(yaml),
+  ]
+  for (const [index, body] of bodies.entries()) {
+    const path = `${MAPS}/applied-${index}`
+    const named = body.replace('NAME', `applied-${index}`)
+    const title = JSON.stringify(body).replace(/[^ -~]/gu, '?')
+    const answer = await patch(`${path}?fieldManager=me`, 'application/apply-patch+yaml', named)
+    t.equal(answer?.status, 201, title)
+    const judged = target.record.decisions.at(-1)?.command.shape.detail['body'] as { readonly data: object } | undefined
+    const stored = JSON.parse((await server.call('GET', path)).body) as { readonly data: object }
+    t.strictSame(stored.data, judged?.data, title)
+  }
+})

@@ -4,7 +4,7 @@ import type { Json } from '../../../gate/json.ts'
 import type { Request, RequestFacts } from '../request/facts.ts'
 import { Refused } from '../request/refused.ts'
 import type { Body } from './body.ts'
-import { encodeJson } from './encode.ts'
+import { encodeJson, encodeYaml } from './encode.ts'
 import { parseJson } from './json/parse.ts'
 import { identityOf, objectOf } from './object.ts'
 import { dryRunOf, isOptions } from './options.ts'
@@ -27,6 +27,11 @@ const readJson: Reader = (bytes) => ({ json: parseJson(bytes), bytes })
 const readProtobuf: Reader = (bytes) => encoded(parseProtobuf(bytes))
 /** Most of what is called YAML is JSON: kubectl and client libraries apply it so. */
 const readYaml: Reader = (bytes) => (beginsObject(bytes) ? readJson(bytes) : encoded(parseYaml(bytes)))
+/** The API server reads it as YAML, whatever it is. */
+const readApplied: Reader = (bytes) => {
+  const { json } = readYaml(bytes)
+  return { json, bytes: encodeYaml(json) }
+}
 
 const NOTHING_SAID = { name: '', generateName: '', dryRun: false, patch: null, pod: null } as const
 
@@ -75,7 +80,7 @@ function objectBody(facts: RequestFacts, type: string, sent: Buffer): Body {
 function patchBody(facts: RequestFacts, contentType: string, sent: Buffer): Body {
   const type = PATCHES.get(contentType)
   if (type === undefined) throw mediaType(`a patch of ${contentType || 'no type'} is not understood here`)
-  const { json, bytes } = type === 'apply' ? readYaml(sent) : readJson(sent)
+  const { json, bytes } = type === 'apply' ? readApplied(sent) : readJson(sent)
   const patch = readPatch(type, json, facts)
   const pod = podOf(facts, patch.partial, true)
   return {
