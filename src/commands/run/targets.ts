@@ -9,7 +9,7 @@ import { maskMethods } from '../../mask/method.ts'
 import { Listener, type ListenerCounts } from '../../net/listener.ts'
 import type { Identities, Protocol, Target } from '../../protocols/protocol.ts'
 
-const IDENTITIES: Identities = {
+export const IDENTITIES: Identities = {
   workload: workloadPrincipal,
   password: passwordPrincipal,
   key: keyPrincipal,

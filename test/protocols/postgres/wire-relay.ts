@@ -1,14 +1,7 @@
 /** The wire alone, for tests of the wire: what an agent sends goes to the target as it is, once both sides are set up. */
+import { IDENTITIES } from '../../../src/commands/run/targets.ts'
 import type { PostgresTargetConfig } from '../../../src/config/schema.ts'
-import { configuration } from '../../../src/config/schema.ts'
 import { readSecret } from '../../../src/credentials/secret.ts'
-import {
-  certificatePrincipal,
-  keyPrincipal,
-  passwordPrincipal,
-  workloadPrincipal,
-} from '../../../src/identity/principals.ts'
-import { createTokenVerifier } from '../../../src/identity/tokens.ts'
 import type { Connection } from '../../../src/net/connection.ts'
 import { Listener } from '../../../src/net/listener.ts'
 import { PIECE, FRAME, NONE, RUN, type FrameReader } from '../../../src/protocols/postgres/framing.ts'
@@ -23,28 +16,23 @@ import {
 } from '../../../src/protocols/postgres/startup.ts'
 import { cancelUpstream, connectUpstream, type Upstream } from '../../../src/protocols/postgres/upstream.ts'
 import { CancelKeys } from '../../../src/protocols/postgres/upstream/cancel-keys.ts'
+import { configured } from '../../support/wiring.ts'
 
 export const WORKLOAD = { namespace: 'shop', pod: 'agent-0', serviceAccount: 'agent', labels: {} }
 
 /** A target as the configuration would give it, defaults included. */
 export function target(settings: Record<string, unknown>): PostgresTargetConfig {
-  const parsed = configuration.parse({
-    version: 1,
-    policy: { bundle: { file: 'none', allowUnsigned: true } },
-    record: { journal: { directory: 'none' } },
-    targets: {
-      db: {
-        protocol: 'postgres',
-        listen: '127.0.0.1:0',
-        upstream: { host: '127.0.0.1', tls: 'disable' },
-        agent: { authenticate: 'none' },
-        databases: 'any',
-        credential: { user: 'postgres' },
-        ...settings,
-      },
+  return configured(
+    'postgres',
+    {
+      upstream: { host: '127.0.0.1', tls: 'disable' },
+      agent: { authenticate: 'none' },
+      databases: 'any',
+      credential: { user: 'postgres' },
+      ...settings,
     },
-  })
-  return { ...parsed.targets['db'], name: 'db' } as PostgresTargetConfig
+    'db',
+  )
 }
 
 export interface WireRelay {
@@ -58,14 +46,7 @@ export interface WireRelay {
 
 /** `remote`: connections count as coming from elsewhere than loopback. */
 export async function startWireRelay(config: PostgresTargetConfig, remote = false): Promise<WireRelay> {
-  const identities = {
-    workload: workloadPrincipal,
-    password: passwordPrincipal,
-    key: keyPrincipal,
-    certificate: certificatePrincipal,
-    tokens: createTokenVerifier,
-  }
-  const side = await prepareAgentSide(config, { workload: WORKLOAD, identities, secret: readSecret })
+  const side = await prepareAgentSide(config, { workload: WORKLOAD, identities: IDENTITIES, secret: readSecret })
   const keys = new CancelKeys()
   const accepted: Accepted[] = []
   const failures: unknown[] = []

@@ -4,9 +4,10 @@ import pg from 'pg'
 import t from 'tap'
 import type { ApprovalPort } from '../../../../src/gate/ports.ts'
 import { ALLOW, approve, deny } from '../../../support/fakes.ts'
-import { startTarget, type RunningTarget } from '../../../support/postgres-target.ts'
+import { startTarget } from '../../../support/postgres-target.ts'
 import { startPostgres } from '../../../support/postgres.ts'
 import { WireClient } from '../../../support/wire.ts'
+import type { ServedTarget } from '../../../support/wiring.ts'
 import {
   account,
   anyScript,
@@ -46,7 +47,7 @@ async function admin() {
 }
 
 /** Every permit has exactly one outcome, and no refusal has any. */
-function unsettled({ record }: RunningTarget): string[] {
+function unsettled({ record }: ServedTarget): string[] {
   const wrong: string[] = []
   const counts = new Map<string, number>()
   const key = ({ session, sequence }: { session: { id: string }; sequence: number }) => `${session.id}/${sequence}`
@@ -69,7 +70,7 @@ function difference(expected: readonly string[], actual: readonly string[]): str
 }
 
 /** How the property fails, or an empty text. */
-async function failure(arbitrary: fc.Arbitrary<Script>, target: RunningTarget): Promise<string> {
+async function failure(arbitrary: fc.Arbitrary<Script>, target: ServedTarget): Promise<string> {
   const details = await fc.check(
     fc.asyncProperty(arbitrary, (script) => compare(target, script)),
     parameters,
@@ -81,7 +82,7 @@ async function failure(arbitrary: fc.Arbitrary<Script>, target: RunningTarget): 
   return `seed ${seed}, path ${counterexamplePath ?? ''}: ${script}\n${what}`
 }
 
-async function compare(target: RunningTarget, script: Script): Promise<void> {
+async function compare(target: ServedTarget, script: Script): Promise<void> {
   target.record.records.length = 0
   await Promise.all([alone.reset(), gated.reset()])
   const direct = await WireClient.connect(server.port, alone.database, server.user)

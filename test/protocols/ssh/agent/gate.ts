@@ -3,32 +3,18 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { configuration, type SshTargetConfig } from '../../../../src/config/schema.ts'
+import { IDENTITIES } from '../../../../src/commands/run/targets.ts'
+import type { SshTargetConfig } from '../../../../src/config/schema.ts'
 import { readSecret } from '../../../../src/credentials/secret.ts'
-import {
-  certificatePrincipal,
-  keyPrincipal,
-  passwordPrincipal,
-  workloadPrincipal,
-} from '../../../../src/identity/principals.ts'
-import { createTokenVerifier } from '../../../../src/identity/tokens.ts'
 import type { Connection } from '../../../../src/net/connection.ts'
 import { Listener } from '../../../../src/net/listener.ts'
 import { acceptAgent, type AgentSide, prepareAgentSide } from '../../../../src/protocols/ssh/agent.ts'
 import type { AcceptedAgent, AgentLeg } from '../../../../src/protocols/ssh/legs.ts'
-import type { Identities } from '../../../../src/protocols/protocol.ts'
 import { removeAtExit } from '../../../support/process.ts'
 import { sshClient, type SshClient } from '../../../support/ssh-clients.ts'
+import { configured } from '../../../support/wiring.ts'
 
 export const WORKLOAD = { namespace: 'shop', pod: 'agent-0', serviceAccount: 'agent', labels: {} }
-
-export const IDENTITIES: Identities = {
-  workload: workloadPrincipal,
-  password: passwordPrincipal,
-  key: keyPrincipal,
-  certificate: certificatePrincipal,
-  tokens: createTokenVerifier,
-}
 
 export function scratch(): string {
   const directory = mkdtempSync(join(tmpdir(), 'sidegate-agent-'))
@@ -36,25 +22,14 @@ export function scratch(): string {
   return directory
 }
 
-/** The configuration of a target, as a file would give it. */
-export function targetConfig(agent: object, limits: object = {}): SshTargetConfig {
-  const target = {
-    protocol: 'ssh',
-    listen: '127.0.0.1:2222',
+/** A target that agents log in to, and that leads nowhere. */
+function targetConfig(agent: object, limits: object = {}): SshTargetConfig {
+  return configured('ssh', {
     upstream: { host: 'nowhere.invalid', hostKeys: ['ssh-ed25519 AAAA'] },
     agent,
     credential: { user: 'deploy', passwordFile: '/nowhere' },
     limits,
-  }
-  const { targets } = configuration.parse({
-    version: 1,
-    policy: { bundle: { file: '/nowhere', allowUnsigned: true } },
-    record: { journal: { directory: '/nowhere' } },
-    targets: { there: target },
   })
-  const parsed = targets['there']
-  if (parsed?.protocol !== 'ssh') throw new TypeError('no ssh target')
-  return { ...parsed, name: 'there' }
 }
 
 export interface AgentGate {

@@ -1,74 +1,26 @@
 /** What a certificate restricts holds for everything that is asked for under it, before a real host. */
 import { join } from 'node:path'
-import { pino } from 'pino'
 import t from 'tap'
-import { configuration } from '../../../../src/config/schema.ts'
-import { readSecret } from '../../../../src/credentials/secret.ts'
-import { Gate } from '../../../../src/gate/gate.ts'
-import { Listener } from '../../../../src/net/listener.ts'
-import { ssh as protocol } from '../../../../src/protocols/ssh/index.ts'
-import type { Wiring } from '../../../../src/protocols/protocol.ts'
-import { FakePolicy, FakeRecord } from '../../../support/fakes.ts'
 import { runClient, ssh, sshClient } from '../../../support/ssh-clients.ts'
 import { makeSshKey, signSshKey } from '../../../support/ssh-keys.ts'
+import { startSshTarget } from '../../../support/ssh-target.ts'
 import { sharedSshd } from '../../../support/sshd.ts'
-import { IDENTITIES, scratch, WORKLOAD } from './gate.ts'
+import { scratch } from './gate.ts'
 
 const directory = scratch()
 const file = (name: string) => join(directory, name)
 
-const record = new FakeRecord()
 const authority = await makeSshKey(file('ca'))
-const hostKey = await makeSshKey(file('host'))
-const sshd = await sharedSshd()
-
-const target = configuration.parse({
-  version: 1,
-  policy: { bundle: { file: '/nowhere', allowUnsigned: true } },
-  record: { journal: { directory: '/nowhere' } },
-  targets: {
-    host: {
-      protocol: 'ssh',
-      listen: '127.0.0.1:0',
-      shell: 'recorded',
-      upstream: { host: sshd.host, port: sshd.port, hostKeys: sshd.hostKeys },
-      agent: { authenticate: 'certificate', authorities: [authority.line], hostKeyFile: hostKey.file },
-      credential: { user: sshd.user, privateKeyFile: sshd.client.file },
-    },
-  },
-}).targets['host']
-if (target?.protocol !== 'ssh') throw new TypeError('no ssh target')
-
-const served = await protocol.prepare(
-  { ...target, name: 'host' },
-  {
-    gate: new Gate(new FakePolicy(), record),
-    workload: WORKLOAD,
-    identity: { name: 'host', protocol: 'ssh', host: sshd.host, port: sshd.port, labels: {} },
-    log: pino({ level: 'silent' }),
-    identities: IDENTITIES,
-    secret: readSecret,
-    masks: {} as Wiring['masks'],
-  },
-)
-const listener = new Listener({
-  host: '127.0.0.1',
-  port: 0,
-  connections: 20,
-  serve: (connection) => served.serve(connection),
-  failed: (error) => t.fail(error.message),
+const target = await startSshTarget(await sharedSshd(), {
+  config: { agent: { authenticate: 'certificate', authorities: [authority.line] } },
 })
-const port = await listener.listen()
-t.teardown(async () => {
-  await listener.close(0)
-  await served.close()
-})
+t.teardown(() => target.close())
+const { record } = target
 
 async function clientWith(name: string, options: readonly string[]) {
   const key = await makeSshKey(file(name))
   const certificate = await signSshKey(authority.file, key, { principals: ['agent'], options })
-  const address = { host: '127.0.0.1', port, user: 'agent', hostKeys: [hostKey.line], identity: key.file }
-  return sshClient(address, { CertificateFile: certificate })
+  return sshClient({ ...target.address, user: 'agent', identity: key.file }, { CertificateFile: certificate })
 }
 
 const refused = () =>

@@ -4,8 +4,9 @@ import type { ClientChannel } from 'ssh2'
 import type { Question } from '../../../../src/gate/ports.ts'
 import { refusal } from '../../../../src/gate/refusal.ts'
 import { ALLOW, approve, deny, FakeApproval } from '../../../support/fakes.ts'
+import { type RunningSshTarget, startSshTarget } from '../../../support/ssh-target.ts'
 import { sharedSshd } from '../../../support/sshd.ts'
-import { begun, connectAgent, eventually, type RunningSshTarget, startSshTarget } from '../target.ts'
+import { begun, connectAgent, eventually } from '../client.ts'
 
 const server = await sharedSshd()
 const GRANT = { by: ['ann'], at: '2026-01-01T00:00:00Z', codes: ['prod.change'] }

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { readFileSync } from 'node:fs'
 import { sshClient, ssh as runSsh } from '../../../support/ssh-clients.ts'
+import { startSshTarget } from '../../../support/ssh-target.ts'
 import { sharedSshd } from '../../../support/sshd.ts'
-import { connectAgent, exec, startSshTarget } from '../target.ts'
+import { connectAgent, exec } from '../client.ts'
 
 const server = await sharedSshd()
 
@@ -18,8 +18,7 @@ t.test('a command runs upstream, with its output, its errors and its exit status
 t.test('OpenSSH itself runs a command, with its input closed', async (t) => {
   const target = await startSshTarget(server)
   t.teardown(() => target.close())
-  const hostKeys = [readFileSync(target.knownHosts, 'utf8').trim().split(' ').slice(1).join(' ')]
-  const client = sshClient({ host: '127.0.0.1', port: target.port, user: 'agent', hostKeys })
+  const client = sshClient(target.address)
   const ended = await runSsh(client, ['there', 'echo hello; exit 3'])
   t.match({ ...ended, stdout: ended.stdout.toString() }, { code: 3, stdout: 'hello\n', stderr: '' })
 })

@@ -3,9 +3,11 @@ import type { Client } from 'ssh2'
 import type { Channel } from '../../../../src/protocols/ssh/channels/channel.ts'
 import { Channels, OpenFailed } from '../../../../src/protocols/ssh/channels/channels.ts'
 import { fields, type Request } from '../../../../src/protocols/ssh/channels/messages.ts'
+import { SSH_LIMITS } from '../../../../src/config/schema.ts'
 import { ALLOW, approve, FakeApproval } from '../../../support/fakes.ts'
+import { startSshTarget } from '../../../support/ssh-target.ts'
 import { sharedSshd } from '../../../support/sshd.ts'
-import { connectAgent, eventually, exec, startSshTarget } from '../target.ts'
+import { connectAgent, eventually, exec } from '../client.ts'
 
 t.setTimeout(120_000)
 const server = await sharedSshd()
@@ -178,7 +180,7 @@ t.test('ten thousand channels: as many as may be open at once are, and nothing i
   })
   await Promise.all(all)
   t.equal(opened + refused, 10_000)
-  t.ok(opened >= target.config.limits.channels, `${opened} were opened`)
+  t.ok(opened >= SSH_LIMITS.channels, `${opened} were opened`)
   await eventually(() => channels.size === 0)
   t.match(await exec(await connectAgent(target), 'echo still here'), { stdout: 'still here\n', code: 0 })
   // And one after the other, each with a program.
@@ -245,5 +247,5 @@ t.test('an agent that vanishes takes its program with it, and all of it is settl
       return true
     }
   })
-  await eventually(() => target.listener.counts.active === 0)
+  await eventually(() => target.connections() === 0)
 })

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { pino } from 'pino'
-import { configuration } from '../../../../src/config/schema.ts'
 import { Gate } from '../../../../src/gate/gate.ts'
 import { type Channels } from '../../../../src/protocols/ssh/channels/channels.ts'
 import { fields } from '../../../../src/protocols/ssh/channels/messages.ts'
@@ -11,24 +10,14 @@ import { SessionChannel } from '../../../../src/protocols/ssh/channels/session-c
 import { Commands } from '../../../../src/protocols/ssh/commands.ts'
 import type { Forwarding } from '../../../../src/protocols/ssh/forwards/forwarding.ts'
 import { CONTEXT, FakePolicy, FakeRecord } from '../../../support/fakes.ts'
+import { configured } from '../../../support/wiring.ts'
 import { Peer } from './peer.ts'
 
-const parsed = configuration.parse({
-  version: 1,
-  policy: { bundle: { file: '/nowhere', allowUnsigned: true } },
-  record: { journal: { directory: '/nowhere' } },
-  targets: {
-    host: {
-      protocol: 'ssh',
-      listen: '127.0.0.1:0',
-      upstream: { host: '127.0.0.1', hostKeys: ['ssh-ed25519 AAAA'] },
-      agent: { authenticate: 'none' },
-      credential: { user: 'deploy', privateKeyFile: '/nowhere' },
-    },
-  },
-}).targets['host']
-if (parsed?.protocol !== 'ssh') throw new Error('no target')
-const config = { ...parsed, name: 'host' }
+const config = configured('ssh', {
+  upstream: { host: '127.0.0.1', hostKeys: ['ssh-ed25519 AAAA'] },
+  agent: { authenticate: 'none' },
+  credential: { user: 'deploy', privateKeyFile: '/nowhere' },
+})
 
 /** One exec between two peers. */
 function stage(sizes: { readonly window: number; readonly packet: number; readonly ours: number }) {

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { SFTPWrapper } from 'ssh2'
 import { ALLOW, deny } from '../../../support/fakes.ts'
+import { type RunningSshTarget, startSshTarget } from '../../../support/ssh-target.ts'
 import { sharedSshd } from '../../../support/sshd.ts'
-import { begun, connectAgent, eventually, exec, type RunningSshTarget, startSshTarget } from '../target.ts'
+import { begun, connectAgent, eventually, exec } from '../client.ts'
 
 t.setTimeout(120_000)
 const server = await sharedSshd()

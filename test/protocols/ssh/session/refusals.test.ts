@@ -1,8 +1,9 @@
 import t from 'tap'
 import { NO_LIMITS } from '../../../../src/gate/decision.ts'
 import { ALLOW, approve, deny, FakeApproval } from '../../../support/fakes.ts'
+import { type RunningSshTarget, startSshTarget } from '../../../support/ssh-target.ts'
 import { sharedSshd, startSshd } from '../../../support/sshd.ts'
-import { begun, connectAgent, eventually, exec, type RunningSshTarget, startSshTarget } from '../target.ts'
+import { begun, connectAgent, eventually, exec } from '../client.ts'
 
 t.setTimeout(120_000)
 const server = await sharedSshd()
@@ -200,7 +201,7 @@ t.test('an operator ends a session: each channel is told, and the connection clo
 t.test('a target that cannot be reached says so, and is tried again with the next command', async (t) => {
   const own = await startSshd()
   t.teardown(() => own.stop())
-  const target = await startSshTarget({ ...own, port: 1 }, { config: {} })
+  const target = await startSshTarget(own, { upstreamPort: 1 })
   t.teardown(() => target.close())
   const client = await connectAgent(target)
   t.match(await exec(client, 'echo no'), { stdout: '', code: 126, stderr: /\[upstream\.unavailable\]/ })
@@ -230,7 +231,7 @@ t.test('a target that goes away in the middle is reported, and settled as lost',
 })
 
 t.test('a shell is refused where the target gives none', async (t) => {
-  const target = await startSshTarget(server)
+  const target = await startSshTarget(server, { config: { shell: 'none' } })
   t.teardown(() => target.close())
   const client = await connectAgent(target)
   t.match(await begun((done) => client.shell(false, done)).ended, { code: 126, stderr: /\[target\.forbidden\]/ })

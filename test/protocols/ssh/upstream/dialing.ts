@@ -3,11 +3,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { configuration, type SshTargetConfig } from '../../../../src/config/schema.ts'
+import type { SshTargetConfig } from '../../../../src/config/schema.ts'
 import { readSecret } from '../../../../src/credentials/secret.ts'
 import { UpstreamError, type UpstreamLeg } from '../../../../src/protocols/ssh/legs.ts'
 import { connectUpstream, prepareUpstream, type UpstreamSide } from '../../../../src/protocols/ssh/upstream.ts'
 import { removeAtExit } from '../../../support/process.ts'
+import { configured } from '../../../support/wiring.ts'
 
 export const WORKLOAD = { namespace: 'shop', pod: 'agent-0', serviceAccount: 'agent', labels: {} }
 
@@ -28,15 +29,7 @@ export function targetOf(settings: {
   readonly credential: Record<string, unknown>
   readonly limits?: Record<string, unknown>
 }): SshTargetConfig {
-  const whole = configuration.parse({
-    version: 1,
-    policy: { bundle: { file: 'none', allowUnsigned: true } },
-    record: { journal: { directory: 'none' } },
-    targets: { box: { protocol: 'ssh', listen: '127.0.0.1:0', agent: { authenticate: 'none' }, ...settings } },
-  })
-  const target = whole.targets['box']
-  if (target?.protocol !== 'ssh') throw new Error('no target')
-  return { ...target, name: 'box' }
+  return configured('ssh', { agent: { authenticate: 'none' }, ...settings }, 'box')
 }
 
 /** Everything that was logged. */
