@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { NetError } from './errors.ts'
+import { Answering } from './poll.ts'
 import { onread, staticReads, takeOver } from './reads.ts'
 
 export interface Handlers {
@@ -27,6 +28,7 @@ export class Leg {
   #error: Error | null = null
   #detach: () => void
   readonly #pauses = new Set<string>()
+  readonly #peer = new Answering()
 
   /** Made by {@link adopt} and {@link dial}. */
   constructor(make: (sink: (bytes: Buffer) => void) => Socket, handlers: Handlers) {
@@ -51,7 +53,9 @@ export class Leg {
 
   /** False when too much waits: stop producing until `drain`. The bytes must not change until they are taken. */
   write(bytes: Uint8Array): boolean {
-    return this.#socket.writable ? this.#socket.write(bytes) : true
+    if (!this.#socket.writable) return true
+    this.#peer.asked()
+    return this.#socket.write(bytes)
   }
 
   /** Sends what waits, then FIN. */
@@ -124,6 +128,7 @@ export class Leg {
 
   #chunk(bytes: Buffer): void {
     if (this.#socket.destroyed) return
+    this.#peer.came()
     try {
       this.handlers.chunk(bytes)
     } catch (error) {

@@ -9,6 +9,7 @@ const PARTS = [
   'decide',
   'record',
   'frames',
+  'session',
   'facts',
   'mask',
   'sftp',
