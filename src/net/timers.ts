@@ -11,17 +11,14 @@ export function deadline(ms: number, expired: () => void): () => void {
 /** How finely idleness is measured: it is noticed at most this part of its limit late. */
 const IDLE_PARTS = 4
 
-/**
- * Calls back once when no byte came or went on any of the legs for `ms`. Zero is never. The returned function ends the
- * watch.
- */
-export function watchIdle(legs: () => readonly Leg[], ms: number, idle: () => void): () => void {
+/** Calls back once when `count` stood still for `ms`. Zero is never. The returned function ends the watch. */
+export function watchActivity(count: () => number, ms: number, idle: () => void): () => void {
   if (ms === 0) return () => {}
-  let seen = traffic(legs())
+  let seen = count()
   let quiet = 0
   const timer = setInterval(
     () => {
-      const now = traffic(legs())
+      const now = count()
       quiet = now === seen ? quiet + 1 : 0
       seen = now
       if (quiet < IDLE_PARTS) return
@@ -33,6 +30,11 @@ export function watchIdle(legs: () => readonly Leg[], ms: number, idle: () => vo
   // A session that only waits to be idle must not keep the process alive.
   timer.unref()
   return () => clearInterval(timer)
+}
+
+/** The same of the bytes that come and go on any of the legs. */
+export function watchIdle(legs: () => readonly Leg[], ms: number, idle: () => void): () => void {
+  return watchActivity(() => traffic(legs()), ms, idle)
 }
 
 function traffic(legs: readonly Leg[]): number {

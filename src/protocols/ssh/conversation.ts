@@ -4,7 +4,7 @@ import type { SshTargetConfig } from '../../config/schema.ts'
 import type { Gate } from '../../gate/gate.ts'
 import { type Refusal, refusal } from '../../gate/refusal.ts'
 import type { Session } from '../../gate/session.ts'
-import { deadline } from '../../net/timers.ts'
+import { deadline, watchActivity } from '../../net/timers.ts'
 import { type ChannelOpen, Channels } from './channels/channels.ts'
 import { ChannelViolation } from './channels/messages.ts'
 import { failureRefusal } from './channels/failure.ts'
@@ -13,7 +13,6 @@ import { SessionChannel } from './channels/session-channel.ts'
 import type { Commands } from './commands.ts'
 import { Forwarding } from './forwards/forwarding.ts'
 import type { AgentLeg, UpstreamLeg } from './legs.ts'
-import { watchActivity } from './channels/activity.ts'
 
 export interface Around {
   readonly gate: Gate
