@@ -6,7 +6,6 @@ import { Allowance } from '../../../stream/allowance.ts'
 import { Recording } from '../../../stream/recording.ts'
 import type { LineEnd, Running, ShellHost } from '../lines/host.ts'
 import { LineGatedShell } from '../lines/shell.ts'
-import { honourProgram } from '../obligations.ts'
 import { REFUSED_STATUS } from '../refusal.ts'
 import type { Channel, Stream } from './channel.ts'
 import { failureRefusal } from './failure.ts'
@@ -43,21 +42,16 @@ export class LineGatedProgram implements Program, ShellHost {
   }
 
   start(): void {
-    const { gate, session } = this.#setting
-    const verdict = gate.rule(session, {
-      commands: [this.#command],
+    this.#holding.rule(this.#setting, {
+      command: this.#command,
       bytes: Buffer.alloc(0),
-      honour: honourProgram,
+      ruled: (verdict) => this.#ruled(verdict),
+      failed: (error) => this.#failed(error),
       revoked: (because) => this.end(because),
-      signal: this.#holding.signal,
-      held: (demands) => this.#holding.held(demands),
     })
-    if (verdict instanceof Promise) verdict.then((late) => this.#ruled(late)).catch((error) => this.#failed(error))
-    else this.#ruled(verdict)
   }
 
   #ruled(verdict: Verdict): void {
-    this.#holding.end()
     if (verdict.kind === 'refused') return this.#over ? undefined : this.#refuse(verdict.refusal)
     this.#permit = verdict.permit
     if (this.#over) return this.#settle()

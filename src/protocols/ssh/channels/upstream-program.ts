@@ -12,7 +12,6 @@ import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { Allowance } from '../../../stream/allowance.ts'
 import { Recording } from '../../../stream/recording.ts'
-import { honourProgram } from '../obligations.ts'
 import type { AgentEnd } from './agent-end.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
 import { failureRefusal, upstreamRefusal } from './failure.ts'
@@ -59,22 +58,17 @@ export class UpstreamProgram implements Program {
   }
 
   start(): void {
-    const { gate, session } = this.#setting
     const { command, bytes } = this.#asked
-    const verdict = gate.rule(session, {
-      commands: [command],
+    this.#holding.rule(this.#setting, {
+      command,
       bytes,
-      honour: honourProgram,
+      ruled: (verdict) => this.#ruled(verdict),
+      failed: (error) => this.#failed(error),
       revoked: (because) => this.#stop(because, 'refused'),
-      signal: this.#holding.signal,
-      held: (demands) => this.#holding.held(demands),
     })
-    if (verdict instanceof Promise) verdict.then((late) => this.#ruled(late)).catch((error) => this.#failed(error))
-    else this.#ruled(verdict)
   }
 
   #ruled(verdict: Verdict): void {
-    this.#holding.end()
     if (verdict.kind === 'refused') return this.#over ? undefined : this.#stop(verdict.refusal, 'skipped')
     this.#permit = verdict.permit
     if (this.#over) return this.#settle('skipped', '')
