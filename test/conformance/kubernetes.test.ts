@@ -90,7 +90,6 @@ let starts = 0
 let prefix = ''
 conforms({
   protocol: 'kubernetes',
-  order: 'independent',
   // The server's audit log outlives a target: what reached it in one test must not count in the next.
   command: (marker) => `get configmaps ${NAMESPACE}/${prefix}${marker}`,
   masked: { command: `get secrets ${NAMESPACE}/kept`, secret: SECRET, masks: MASKS },

@@ -31,8 +31,10 @@ export async function serveRequest(
   }
   shared.running++
   response.once('close', () => shared.running--)
-  conversation.enter(response)
+  const turn = conversation.enter(response)
   try {
+    if (turn !== null) await turn
+    if (response.destroyed) return
     await new Exchange(conversation, incoming, response).run()
   } catch (error) {
     if (response.destroyed || incoming.destroyed) return
@@ -46,6 +48,12 @@ function failureOf(error: unknown): Refusal {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'record.unavailable' || code === 'record.spool-full') return refusal(code)
   return refusal('policy.error', 'the request could not be judged', 'tell whoever runs the sidecar')
+}
+
+/** What is to become another protocol's connection comes here where others are still to be answered on it. */
+function checkAlone(headers: Headers): Refusal | null {
+  if (!/\bupgrade\b/i.test(headers.get('connection') ?? '')) return null
+  return refusal('command.unparsable', 'an upgrade was asked for before others were answered', 'wait for them')
 }
 
 /** Aborts when the agent leaves. */
@@ -87,7 +95,7 @@ class Exchange {
 
   async #serve(session: Session, headers: Headers): Promise<void> {
     const { method = '', url = '', httpVersion } = this.#incoming
-    const claims = checkClaims(headers)
+    const claims = checkClaims(headers) ?? checkAlone(headers)
     if (claims !== null) return await this.#refuse(session, unjudged(method, url), claims)
     if (httpVersion !== '1.1') {
       const because = refusal('command.unsupported', 'only HTTP/1.1 is understood', 'use HTTP/1.1')

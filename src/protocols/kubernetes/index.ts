@@ -37,6 +37,7 @@ async function prepare(config: KubernetesTargetConfig, wiring: Wiring): Promise<
       if (conversation === undefined) socket.destroy()
       else void serveUpgrade(conversation, request, socket, head)
     },
+    progress: (socket) => conversations.get(socket)?.progress ?? 'idle',
   })
   return {
     facts: factsOf(agent.caFile, authority),

@@ -11,6 +11,7 @@ import type { TokenVerifier, Wiring } from '../protocol.ts'
 import type { Commands } from './commands.ts'
 import type { RecentRequests } from './request/recent.ts'
 import { bearerOf, type Headers } from './transport/headers.ts'
+import type { Progress } from './transport/server.ts'
 import type { Upstream } from './upstream.ts'
 
 /** What all connections of a target share. */
@@ -60,7 +61,9 @@ export class Conversation {
   /** Sessions whose proof is over, with why, while something of theirs may still be under way. */
   readonly #leaving = new Map<Session, string>()
   readonly #running = new Map<object, { readonly session: Session; readonly stop: Stop }>()
-  #exchanges = 0
+  /** Those that are not over, in the order of their requests. */
+  readonly #responses = new Set<ServerResponse>()
+  #latest: ServerResponse | null = null
   /** Nothing more is read from it. */
   #ending = false
   #linger: NodeJS.Timeout | null = null
@@ -79,13 +82,26 @@ export class Conversation {
     this.#finish = end
   }
 
-  /** A request began. */
-  enter(response: ServerResponse): void {
-    this.#exchanges++
+  /**
+   * A request began. Resolves when those before it are over, null at once: what one connection asks for is done in its order
+   * (RFC 9112, section 9.3.2), and of its bodies one is held at a time.
+   */
+  enter(response: ServerResponse): Promise<void> | null {
+    const before = this.#latest
+    this.#latest = response
+    this.#responses.add(response)
     response.once('close', () => {
-      this.#exchanges--
+      this.#responses.delete(response)
+      if (this.#latest === response) this.#latest = null
       this.#rest()
     })
+    return before === null || before.closed ? null : new Promise((resolve) => before.once('close', resolve))
+  }
+
+  /** What its requests have come to. */
+  get progress(): Progress {
+    const [first] = this.#responses
+    return first === undefined ? 'idle' : first.headersSent ? 'answering' : 'asked'
   }
 
   /** The session of whoever sends these headers, or why there is none. */
@@ -122,6 +138,8 @@ export class Conversation {
       this.shared.wiring.gate.close(session, 'closed')
     }
     this.#proven.clear()
+    // Node forgets those that waited for their turn on a connection that was to become something else.
+    for (const response of this.#responses) response.destroy()
   }
 
   async #prove(token: string, known: Proven | undefined, headers: Headers): Promise<Session | Refusal> {
@@ -195,7 +213,7 @@ export class Conversation {
 
   /** Nothing may be under way any more: what waited for that is done. */
   #rest(): void {
-    if (this.#exchanges > 0 || this.#running.size > 0) return
+    if (this.#responses.size > 0 || this.#running.size > 0) return
     this.#closeLeaving()
     if (this.#ending) this.#finish()
   }

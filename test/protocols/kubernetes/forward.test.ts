@@ -1,48 +1,12 @@
 /** What reaches the API server of a permitted request, and how often: against one that closes, stalls and rejects. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { ALLOW, deny, FakePolicy, FakeRecord } from '../../support/fakes.ts'
-import { RawHttp, rawRequest } from '../../support/kubernetes-raw.ts'
-import { startKubernetesTarget } from '../../support/kubernetes-target.ts'
-import { createAuthority } from '../../support/tls.ts'
+import { rawRequest } from '../../support/kubernetes-raw.ts'
+import { answered, place } from './place.ts'
 
 t.setTimeout(60_000)
 
-const authority = createAuthority()
-const certificate = authority.issue()
-
-type Serve = (request: IncomingMessage, response: ServerResponse, times: number) => void
-
-async function place(t: Test, serve: Serve, options: Parameters<typeof startKubernetesTarget>[1] = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'sidegate-forward-'))
-  const caFile = join(directory, 'api.pem')
-  writeFileSync(caFile, authority.cert)
-  const asked: string[] = []
-  const api = createServer({ ...certificate }, (request, response) => {
-    asked.push(`${request.method} ${request.url} ${request.headers.authorization}`)
-    request.resume().on('end', () => serve(request, response, asked.length))
-  })
-  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve))
-  const tokens = { admin: 'first', nobody: 'nobody' }
-  const target = await startKubernetesTarget({ port: (api.address() as AddressInfo).port, caFile, tokens }, options)
-  const agent = await RawHttp.connect(target)
-  t.teardown(async () => {
-    agent.close()
-    await target.close()
-    api.closeAllConnections()
-    api.close()
-    rmSync(directory, { recursive: true })
-  })
-  return { asked, target, agent }
-}
-
 const LIST = '/api/v1/namespaces/a/configmaps'
-const answered: Serve = (_request, response) => void response.end('{}')
 
 t.test('a read is asked once more where the API server closed the connection just then', async (t) => {
   const { asked, agent, target } = await place(t, (request, response, times) => {

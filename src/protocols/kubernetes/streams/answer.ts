@@ -1,6 +1,7 @@
 /** What an agent is answered whose connection does not become another protocol's. */
 import type { Duplex } from 'node:stream'
 import { STATUS_CODES } from 'node:http'
+import { endWith } from '../transport/answer.ts'
 import { returnedHeaders } from '../transport/headers.ts'
 import type { Answered } from './dial.ts'
 
@@ -13,5 +14,5 @@ export function relayAnswer(socket: Duplex, { status, headers, body }: Answered)
     for (const one of typeof value === 'string' ? [value] : value) lines.push(`${name}: ${one}`)
   }
   lines.push(`content-length: ${body.length}`, 'connection: close')
-  socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body]))
+  endWith(socket, Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body]))
 }

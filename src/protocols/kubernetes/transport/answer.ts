@@ -6,6 +6,8 @@ import { statusOf } from '../refusal.ts'
 import type { RequestFacts } from '../request/facts.ts'
 
 const JSON_TYPE = 'application/json'
+/** How long an agent may take to read the last answer of a connection. */
+const LINGER_MS = 2_000
 
 /** A refusal; `last` where the rest of the request was not read, so that the connection cannot go on. */
 export function answerRefusal(
@@ -34,5 +36,12 @@ export function answerUpgrade(socket: Duplex, because: Refusal, facts: RequestFa
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  endWith(socket, `${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** The last bytes of a connection. An agent that does not leave then keeps no place. */
+export function endWith(socket: Duplex, bytes: Uint8Array | string): void {
+  socket.end(bytes)
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  socket.once('close', () => clearTimeout(timer))
 }
