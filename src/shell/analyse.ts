@@ -21,10 +21,14 @@ import { Walk } from './walk.ts'
 
 const LINE: Place = { nested: 0, via: null, user: null, background: false, script: false }
 
-/** Never throws: what cannot be analysed is refused. */
-export function analyseCommandLine(line: string, limits: ShellLimits = SHELL_LIMITS): ShellAnalysis {
+/** Never throws: what cannot be analysed is refused. `terminal`: it runs on one. */
+export function analyseCommandLine(
+  line: string,
+  limits: ShellLimits = SHELL_LIMITS,
+  { terminal }: { readonly terminal: boolean } = { terminal: false },
+): ShellAnalysis {
   try {
-    return analyse(line, limits)
+    return analyse(line, limits, terminal)
   } catch (error) {
     if (error instanceof Refused) return { kind: 'refused', refusal: error.refusal }
     // The parser is not ours: what it stumbles over, a stack overflow included, is not forwarded.
@@ -35,7 +39,7 @@ export function analyseCommandLine(line: string, limits: ShellLimits = SHELL_LIM
   }
 }
 
-function analyse(line: string, limits: ShellLimits): ShellAnalysis {
+function analyse(line: string, limits: ShellLimits, terminal: boolean): ShellAnalysis {
   if (Buffer.byteLength(line) > limits.bytes) {
     throw new Refused(
       'command.too-large',
@@ -43,7 +47,7 @@ function analyse(line: string, limits: ShellLimits): ShellAnalysis {
       'put it into a file and run that',
     )
   }
-  const { walk, root } = walked(line, limits)
+  const { walk, root } = walked(line, limits, terminal)
   const { found } = walk
   const canonical = canonicalOf(walk, root)
   // Whatever keeps it from its own form should have been a reason.
@@ -58,13 +62,13 @@ function analyse(line: string, limits: ShellLimits): ShellAnalysis {
   }
 }
 
-function walked(line: string, limits: ShellLimits): { walk: Walk; root: ParsedScript } {
+function walked(line: string, limits: ShellLimits, terminal: boolean): { walk: Walk; root: ParsedScript } {
   checkText(line)
   const root = parse(line)
   if (root.commands.length === 0 && root.errors === undefined) {
     throw new Refused('command.unparsable', 'there is no command in the command line', 'name one')
   }
-  const walk = new Walk(new Collection(limits), visitCommand)
+  const walk = new Walk(new Collection(limits, terminal), visitCommand)
   walk.script(root, line, LINE)
   return { walk, root }
 }
@@ -74,7 +78,7 @@ function canonicalOf(walk: Walk, root: ParsedScript): string | null {
   const canonical = canonicalLine(root, walk.literal)
   if (canonical === null) return null
   const { found } = walk
-  const again = walked(canonical, found.limits).walk.found
+  const again = walked(canonical, found.limits, found.terminal).walk.found
   const same =
     isDeepStrictEqual(again.commands, found.commands) &&
     isDeepStrictEqual(again.redirects, found.redirects) &&

@@ -25,6 +25,8 @@ export class Refused extends Error {
 
 export class Collection {
   readonly limits: ShellLimits
+  /** The line has a terminal: programs show what is long by a pager, which runs what it is told. */
+  readonly terminal: boolean
   readonly commands: FoundCommand[] = []
   readonly redirects: RedirectFacts[] = []
   /** Why the line is not literal. */
@@ -32,8 +34,9 @@ export class Collection {
   /** Shells differ in how they read what would be executed as it is written. */
   unportable = false
 
-  constructor(limits: ShellLimits) {
+  constructor(limits: ShellLimits, terminal: boolean) {
     this.limits = limits
+    this.terminal = terminal
   }
 
   command(command: FoundCommand): void {

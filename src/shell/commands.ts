@@ -65,7 +65,7 @@ interface Running {
 
 function runCommand(walk: Walk, running: Running, place: Place, between: () => void): void {
   const { argv } = running
-  const hidden = hiddenCommands(argv, running.input)
+  const hidden = hiddenCommands(argv, { input: running.input, terminal: walk.found.terminal })
   const tooDeep = hidden.runs.length > 0 && place.nested >= walk.found.limits.depth
   const hides = tooDeep ? 'depth' : (running.hides ?? hidden.hides)
   const background = place.background || hidden.background

@@ -1,4 +1,6 @@
 import t from 'tap'
+import { analyseCommandLine } from '../../src/shell/analyse.ts'
+import { SHELL_LIMITS } from '../../src/shell/limits.ts'
 import { factsOf, refusalOf, shown } from './facts.ts'
 
 /** Ways in which `rm` was hidden from those who look at text; each line of facts names it, or says that it is hidden. */
@@ -60,6 +62,8 @@ const EVASIONS: readonly (readonly [string, readonly string[]])[] = [
   ['sh x', ['sh x !file']],
   ['sh', ['sh !input']],
   ['sh -s a', ['sh -s a !input']],
+  ['sh -s -c ls', ['sh -s -c ls !input', '> ls']],
+  ['dash -sc ls', ['dash -sc ls !input', '> ls']],
   ['echo rm x | sh', ['echo rm x', 'sh !input']],
   ['sh <<E\nrm x\nE', ['sh !input', '> rm x']],
   ["bash <<'E'\nrm $x\nE", ['bash !input', '> rm …']],
@@ -113,6 +117,10 @@ const EVASIONS: readonly (readonly [string, readonly string[]])[] = [
   ["su -c 'rm x'", ['su -c rm x', '> root: rm x']],
   ["su - -c 'rm x'", ['su - -c rm x !file', '> root: rm x']],
   ['su bob', ['su bob !input']],
+  ["su -c ls --command='rm x' bob", ['su -c ls --command=rm x bob !words']],
+  ["su --command=ls --session-command='rm x'", ['su --command=ls --session-command=rm x !words']],
+  ['sudo -u bob --user=root rm x', ['sudo -u bob --user=root rm x', '> *: rm x']],
+  ['runuser -u bob --user root rm x', ['runuser -u bob --user root rm x', '> *: rm x']],
   ['runuser -u bob -- rm x', ['runuser -u bob -- rm x', '> bob: rm x']],
   ['xargs rm', ['xargs rm', '> rm …']],
   ['xargs -0 -n1 -P 4 rm -f', ['xargs -0 -n1 -P 4 rm -f', '> rm -f …']],
@@ -121,12 +129,19 @@ const EVASIONS: readonly (readonly [string, readonly string[]])[] = [
   ['xargs sh', ['xargs sh', '> sh … !words']],
   ["xargs sh -c 'rm x'", ['xargs sh -c rm x', '> sh -c rm x …', '> > rm x']],
   ['xargs', ['xargs', '> echo …']],
+  ['xargs -I R -n1 sh -c', ['xargs -I R -n1 sh -c !words']],
+  ['xargs -L1 -I{} rm', ['xargs -L1 -I{} rm !words']],
+  ['xargs -I R --max-args=1 rm', ['xargs -I R --max-args=1 rm !words']],
+  ['xargs -I A -ils sh -c ls', ['xargs -I A -ils sh -c ls !words']],
+  ['xargs -I A --replace=ls sh -c ls', ['xargs -I A --replace=ls sh -c ls !words']],
+  ['xargs -J R rm', ['xargs -J R rm !words']],
   ['find . -exec rm {} \\;', ['find . -exec rm {} ;', '> rm …']],
   ['find . -exec rm {} +', ['find . -exec rm {} +', '> rm …']],
   [
     "find . -execdir sh -c 'rm x' ';' -ok ls ';'",
     ['find . -execdir sh -c rm x ; -ok ls ;', '> sh -c rm x', '> > rm x', '> ls'],
   ],
+  ["find . -exec echo + -exec rm x ';'", ['find . -exec echo + -exec rm x ; !words', '> echo + -exec rm x']],
   ['find . -exec {} \\;', ['find . -exec {} ;', '> … !words']],
   ['find . -name $x', ['find . -name … !words']],
   ['parallel rm ::: x', ['parallel rm ::: x !escape']],
@@ -189,6 +204,17 @@ const EVASIONS: readonly (readonly [string, readonly string[]])[] = [
   ['git -C /srv log --oneline -n 3', ['git -C /srv log --oneline -n 3']],
   ['git fetch --upload-pack=rm .', ['git fetch --upload-pack=rm . !escape']],
   ["git clone 'ext::rm x' y", ['git clone ext::rm x y !escape']],
+  ['git commit', ['git commit !escape']],
+  ['git commit -am x', ['git commit -am x']],
+  ['git commit --author -m x', ['git commit --author -m x !escape']],
+  ['git commit -c -m', ['git commit -c -m !escape']],
+  ['git pull origin main --ff-only', ['git pull origin main --ff-only']],
+  ['git revert HEAD', ['git revert HEAD !escape']],
+  ['git tag -a v1', ['git tag -a v1 !escape']],
+  ['git tag -a v1 -m x', ['git tag -a v1 -m x']],
+  ['ip net exec a rm x', ['ip net exec a rm x !escape']],
+  ['curl --engine ./x.so a', ['curl --engine ./x.so a !escape']],
+  ['s6-setuidgid bob rm x', ['s6-setuidgid bob rm x !escape']],
   ['sort --compress-prog=rm a', ['sort --compress-prog=rm a !escape']],
   ['split --filter=rm a', ['split --filter=rm a !escape']],
   ['docker exec a rm x', ['docker exec a rm x !escape']],
@@ -198,11 +224,37 @@ const EVASIONS: readonly (readonly [string, readonly string[]])[] = [
   ['/lib64/ld-linux-x86-64.so.2 /bin/rm x', ['/lib64/ld-linux-x86-64.so.2 /bin/rm x !escape']],
   ['x86_64-linux-gnu-gcc-12 -wrapper rm', ['x86_64-linux-gnu-gcc-12 -wrapper rm !escape']],
   ['systemd-run rm x', ['systemd-run rm x !escape']],
+  ['systemd-cat rm x', ['systemd-cat rm x !escape']],
+  ['ifne rm x', ['ifne rm x !escape']],
+  ['pee "rm x"', ['pee rm x !escape']],
+  ["rename 's/x/y/' z", ['rename s/x/y/ z !escape']],
+  ['mlr -n put \'system("rm x")\'', ['mlr -n put system("rm x") !escape']],
   ['sftp-server', ['sftp-server !escape']],
 ]
 
 t.test('no way of writing a command keeps it out of the facts', (t) => {
   for (const [line, commands] of EVASIONS) t.strictSame(shown(line), commands, JSON.stringify(line))
+  t.end()
+})
+
+t.test('what shows its output by a pager hides what is typed there, on a terminal alone', (t) => {
+  const hides = (line: string, terminal: boolean) => {
+    const analysis = analyseCommandLine(line, SHELL_LIMITS, { terminal })
+    return analysis.kind === 'commands' && analysis.facts.commands.some((command) => command.hides === 'escape')
+  }
+  const paged = ['git log', 'git -C --no-pager log', 'env git log', 'dpkg -l', 'apt list', 'systemctl status x']
+  for (const line of [...paged, 'journalctl -u --no-pager', 'systemctl -- --no-pager', 'loginctl', 'sh -c "git log"']) {
+    t.ok(hides(line, true), line)
+    t.notOk(hides(line, false), line)
+  }
+  for (const line of [
+    'git --no-pager log',
+    'git -C a -P log',
+    'journalctl --no-pager',
+    'systemctl --no-pager status x',
+  ]) {
+    t.notOk(hides(line, true), line)
+  }
   t.end()
 })
 

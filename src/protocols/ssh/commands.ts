@@ -42,7 +42,8 @@ export class Commands {
       this.#lines.set(key, known)
       return known
     }
-    const analysis = analyseCommandLine(line, { ...SHELL_LIMITS, bytes: this.#bytes })
+    const terminal = tty && mode === null
+    const analysis = analyseCommandLine(line, { ...SHELL_LIMITS, bytes: this.#bytes }, { terminal })
     const facts: Partial<ShellFacts> = analysis.kind === 'commands' ? analysis.facts : {}
     const made = this.#made(command('exec', user, line, { ...facts, tty, mode }), line, analysis)
     this.#keep(key, made)

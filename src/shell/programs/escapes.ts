@@ -1,40 +1,7 @@
-/**
- * Programs that can be made to run others, after https://gtfobins.github.io: some whatever they are told, some only by
- * certain options. A word that is not known could be such an option.
- */
+/** Programs that can be made to run others by certain options. A word that is not known could be such an option. */
 import type { Hides, Words } from '../facts.ts'
-import { hiding, nothing, type Hidden, type Program } from './hidden.ts'
-
-const EDITORS =
-  'vi vim vim.tiny vim.basic vimdiff rvim nvim view rview ex ed red nano pico rnano emacs jed joe jove micro mcedit helix hx kak vipw vigr visudo crontab'
-const PAGERS = 'less zless lessecho lesspipe more most pg man info pinfo'
-const DEBUGGERS = 'gdb gdbserver lldb strace ltrace valgrind perf bpftrace rr crash pdb gcore'
-const CLIENTS =
-  'ftp lftp sftp telnet mysql mariadb psql sqlite3 sqlite mongo mongosh redis-cli sqlplus mail mailx mutt s-nail w3m lynx links elinks rlogin rsh ncftp tftp smbclient openvpn nmap tcpdump'
-const RUNNERS =
-  'parallel entr at batch systemd-run systemd-nspawn machinectl unshare nsenter chroot setpriv capsh aa-exec run-parts run-mailcap script scriptreplay screen tmux byobu tmate dtach abduco zellij flock chrt numactl cgexec start-stop-daemon daemonize daemon softlimit setlock setuidgid chpst sg newgrp login agetty choom prlimit rlwrap torify torsocks proxychains proxychains4 firejail bwrap dbus-run-session dbus-launch xvfb-run fakechroot faketime multitime hyperfine ssh-agent gosu su-exec tini dumb-init runcon newrole catchsegv ld.so cpulimit nsjail logsave pexec watchexec nodemon pm2 supervisorctl inotifywait incron keychain xterm x11vnc'
-const PACKAGES =
-  'apt-get aptitude yum dnf rpmbuild rpmquery rpmverify zypper pacman apk snap flatpak brew pipx uv poetry conda npx yarn pnpm corepack bundle bundler gem rake cargo rustup go mvn gradle ant sbt composer cpan cpanm easy_install opam cabal stack mix nix nix-shell nix-env guix'
-const BUILDERS =
-  'make gmake bmake cmake ninja meson scons bazel ansible ansible-playbook ansible-pull puppet chef-client salt salt-call terraform tofu packer vagrant fab cap'
-const CONTAINERS = 'docker-compose buildah nerdctl ctr crictl runc lxc lxc-attach lxd incus virsh oc k3s'
-const COMPILERS =
-  'gcc g++ cc c++ c89 c99 clang clang++ tcc latex pdflatex xelatex lualatex tex luatex xetex latexmk nasm ginsh'
-const OTHERS =
-  'sftp-server internal-sftp socat ncat nc netcat cryptsetup dmsetup exiftool pry facter octave dc task tasksh restic rclone rsnapshot sqlmap msfconsole varnishncsa tdbtool scanmem hping3 iftop knife posh cdist slsh openssl pkg ld gpg-agent update-alternatives service init telinit insmod modprobe kexec mount logrotate run-one at-spi openvt whiptail dialog zsoelim troff nroff groff pic eqn a2p'
-
-const ALWAYS = [
-  EDITORS,
-  PAGERS,
-  DEBUGGERS,
-  CLIENTS,
-  RUNNERS,
-  PACKAGES,
-  BUILDERS,
-  CONTAINERS,
-  COMPILERS,
-  OTHERS,
-].flatMap((names) => names.split(' '))
+import { ALWAYS } from './always.ts'
+import { type Call, hiding, nothing, type Hidden, type Program } from './hidden.ts'
 
 interface EscapeRules {
   /** Letters of options. */
@@ -48,6 +15,8 @@ interface EscapeRules {
   readonly hides?: Hides
   /** Only with one of these as the first word it runs nothing else. */
   readonly calm?: RegExp
+  /** On a terminal it shows what is long by a pager, but for `--no-pager` as the first word: elsewhere it could be a value. */
+  readonly pages?: boolean
 }
 
 /** A host in front of a path. */
@@ -75,9 +44,9 @@ const RULES = {
   // A configuration may name a program that gives credentials.
   kubectl: { calm: /^(get|describe|logs|version|top|api-resources|api-versions|explain)$/, long: ['kubeconfig'] },
   helm: { calm: /^(list|ls|status|history|version)$/, long: ['kubeconfig', 'post-renderer'] },
-  apt: { calm: /^(list|search|show|policy)$/, long: ['option', 'config-file'], short: 'oc' },
+  apt: { calm: /^(list|search|show|policy)$/, long: ['option', 'config-file'], short: 'oc', pages: true },
   'apt-cache': { long: ['option', 'config-file'], short: 'oc' },
-  dpkg: { calm: /^(-[lLsSp]|--(list|listfiles|status|search|get-selections))$/ },
+  dpkg: { calm: /^(-[lLsSp]|--(list|listfiles|status|search|get-selections))$/, pages: true },
   rpm: { calm: /^-q[aildcfR]*$/, long: ['pipe', 'eval', 'define', 'load', 'rcfile', 'macros'], short: 'DE' },
   pip: { calm: /^(list|show|freeze|check)$/ },
   npm: { calm: /^(ls|list|view|outdated)$/, long: ['script-shell', 'userconfig', 'globalconfig', 'viewer'] },
@@ -94,10 +63,19 @@ const RULES = {
   'ssh-add': { short: 's' },
   rsync: { short: 'eM', long: ['rsh', 'rsync-path', 'daemon', 'server', 'config', 'remote-option'], words: REMOTE },
   wget: { long: ['use-askpass', 'execute', 'config'], short: 'e' },
-  curl: { short: 'K', long: ['config'] },
-  ip: { short: 'b', words: /^(netns|vrf|-batch|-force)$/ },
-  systemctl: { short: 'HM', long: ['host', 'machine'], words: /^(edit|link|set-environment|import-environment)$/ },
-  journalctl: { short: 'M', long: ['machine'] },
+  curl: { short: 'K', long: ['config', 'engine'] },
+  // Its words may be abbreviated: `net` is netns.
+  ip: { short: 'b', words: /^(net|netn|netns|v|vr|vrf|-batch|-force)$/ },
+  systemctl: {
+    short: 'HM',
+    long: ['host', 'machine'],
+    words: /^(edit|link|set-environment|import-environment)$/,
+    pages: true,
+  },
+  journalctl: { short: 'M', long: ['machine'], pages: true },
+  ...paging(
+    'loginctl timedatectl hostnamectl localectl resolvectl networkctl busctl bootctl portablectl userdbctl oomctl systemd-analyze systemd-cgls systemd-delta systemd-resolve systemd-path',
+  ),
   install: { long: ['strip-program'] },
   fd: { short: 'xX', long: ['exec', 'exec-batch'] },
   fdfind: { short: 'xX', long: ['exec', 'exec-batch'] },
@@ -105,11 +83,18 @@ const RULES = {
   top: { words: /^(?!-b)/ },
 } as const satisfies Record<string, EscapeRules>
 
-function byRules(rules: EscapeRules): Program {
-  return (words, { name }) => judged(name, words, rules)
+/** The other tools of systemd: they may be asked of another host too. */
+function paging(names: string): Record<string, EscapeRules> {
+  const rules: EscapeRules = { short: 'HM', long: ['host', 'machine'], pages: true }
+  return Object.fromEntries(names.split(' ').map((name) => [name, rules]))
 }
 
-function judged(name: string, words: Words, rules: EscapeRules): Hidden {
+function byRules(rules: EscapeRules): Program {
+  return (words, call) => judged(words, rules, call)
+}
+
+function judged(words: Words, rules: EscapeRules, { name, terminal }: Call): Hidden {
+  if (terminal && rules.pages === true && words[1] !== '--no-pager') return hiding(name, 'escape')
   if (rules.calm !== undefined && !rules.calm.test(words[1] ?? '')) return hiding(name, 'escape')
   for (const [index, word] of words.entries()) {
     if (index === 0) continue

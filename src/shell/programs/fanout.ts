@@ -7,15 +7,18 @@ const EXECUTING = new Set<Word>(['-exec', '-execdir', '-ok', '-okdir'])
 
 const find: Program = (words, { name }) => {
   const runs: Run[] = []
+  // A word that is not known could be another `-exec`.
+  let unknown = words.includes(null)
   for (let at = 1; at < words.length; at += 1) {
     if (!EXECUTING.has(words[at] ?? null)) continue
     const end = endOfExec(words, at + 1)
     const argv = words.slice(at + 1, end).map((word) => (word?.includes('{}') === true ? null : word))
     if (argv.length > 0) runs.push({ kind: 'argv', argv })
+    // To BusyBox every `+` ends a command, and another may follow it.
+    unknown ||= argv.includes('+')
     at = end
   }
-  // A word that is not known could be another `-exec`.
-  return { ...nothing(name), runs, hides: words.includes(null) ? 'words' : null }
+  return { ...nothing(name), runs, hides: unknown ? 'words' : null }
 }
 
 /** `;` ends a command, and so does `+` behind `{}`. */
@@ -28,7 +31,7 @@ function endOfExec(words: Words, from: number): number {
 
 const XARGS: OptionRules = {
   flags: '0orRtxp',
-  values: 'adEILnPsJS',
+  values: 'adEILnPsS',
   optional: 'eil',
   long: [
     'null',
@@ -47,12 +50,19 @@ const XARGS: OptionRules = {
   longValues: ['arg-file', 'delimiter', 'max-args', 'max-procs', 'max-chars', 'process-slot-var'],
 }
 
+/** Options that give a mark, and those that some call off the mark and put what is read behind the other words. */
+const MARKING = ['I', 'i', 'replace']
+const COUNTING = ['n', 'max-args', 'L', 'l', 'max-lines']
+
 /** What it reads becomes words: in place of the mark where there is one, else behind the others. */
 const xargs: Program = (words, { name }) => {
   const options = readOptions(words, XARGS)
   if (options === null) return hiding(name, 'words')
   const { given, next } = options
   if (given.has('help') || given.has('version')) return nothing(name)
+  const marks = MARKING.filter((option) => given.has(option)).length
+  // Which of them holds depends on their order, and on whose xargs it is.
+  if (marks > 1 || (marks === 1 && COUNTING.some((option) => given.has(option)))) return hiding(name, 'words')
   const command = words.slice(next)
   const mark = markOf(given)
   const argv = command.length === 0 ? ['echo'] : command
@@ -64,7 +74,7 @@ const xargs: Program = (words, { name }) => {
 }
 
 function markOf(given: ReadonlyMap<string, string>): string | null {
-  const mark = given.get('I') ?? given.get('J') ?? given.get('i') ?? given.get('replace')
+  const mark = given.get('I') ?? given.get('i') ?? given.get('replace')
   return mark === undefined ? null : mark === '' ? '{}' : mark
 }
 

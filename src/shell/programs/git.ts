@@ -1,5 +1,4 @@
 /** git as a client: what its plain commands read and write is theirs; aliases, helpers and programs by option are not. */
-import type { Words } from '../facts.ts'
 import { isOption } from './escapes.ts'
 import { hiding, nothing, type Program } from './hidden.ts'
 
@@ -20,6 +19,17 @@ const ESCAPING =
   'ext-diff textconv exec open-files-in-pager output edit patch interactive template gpg-sign local-user help upload-pack receive-pack config strategy recurse-submodules'.split(
     ' ',
   )
+/** They ask an editor for a message, unless this comes before all that could take it for its value. */
+const TOLD: ReadonlyMap<string, RegExp> = new Map([
+  ['commit', /^(-[aqvn]*[mFC].*|--(no-edit|message|file|reuse-message)(=.*)?)$/s],
+  ['merge', /^(-m.*|--(no-edit|ff-only|abort|quit|message|file)(=.*)?)$/s],
+  ['pull', /^--(no-edit|ff-only|rebase)$/],
+  ['revert', /^--(no-edit|no-commit|abort|quit)$/],
+])
+const WITHOUT_VALUE = /^(-[aqvn]+|--(all|quiet|verbose|amend|allow-empty|no-verify|no-ff|squash|no-commit))$/
+/** An annotated tag has a message; `-a` and `-m` do not stand behind options with values. */
+const ANNOTATES = /^(-[a-zA-Z]*a|--an)/
+const TAG_TOLD = /^(-[a-zA-Z]*[mF]|--(message|file)=)/
 /** Before the command: only these say nothing about what is run. */
 const BEFORE = new Set([
   '--no-pager',
@@ -33,15 +43,27 @@ const BEFORE = new Set([
 /** Such as `ext::`, whose address is a program. */
 const TRANSPORT = /^\w+::/
 
-export const git: Program = (words, { name }) => {
-  if (words.includes(null)) return hiding(name, 'words')
-  const at = commandAt(words)
-  if (at === null) return hiding(name, 'escape')
-  const command = words[at]
-  if (command === undefined || command === null) return nothing(name)
+export const git: Program = (words, { name, terminal }) => {
+  const known = words.filter((word) => word !== null)
+  if (known.length < words.length) return hiding(name, 'words')
+  const found = commandOf(known)
+  if (found === null) return hiding(name, 'escape')
+  const { command, others, pages } = found
+  if (command === undefined) return nothing(name)
   const letters = COMMANDS.get(command)
-  const escapes = letters === undefined || words.slice(at + 1).some((word) => word !== null && isEscape(word, letters))
+  const escapes =
+    letters === undefined ||
+    (terminal && pages) ||
+    asksEditor(command, others) ||
+    others.some((word) => isEscape(word, letters))
   return escapes ? hiding(name, 'escape') : nothing(name)
+}
+
+function asksEditor(command: string, words: readonly string[]): boolean {
+  if (command === 'tag') return words.some((word) => ANNOTATES.test(word)) && !words.some((word) => TAG_TOLD.test(word))
+  const told = TOLD.get(command)
+  const first = words.find((word) => word.startsWith('-') && !WITHOUT_VALUE.test(word))
+  return told !== undefined && (first === undefined || !told.test(first))
 }
 
 function isEscape(word: string, letters: RegExp | null): boolean {
@@ -50,13 +72,23 @@ function isEscape(word: string, letters: RegExp | null): boolean {
   return letters?.test(word) === true
 }
 
-/** Where the command is; null where an option before it could change what is run. */
-function commandAt(words: Words): number | null {
-  for (let at = 1; at < words.length; at += 1) {
+interface Found {
+  readonly command: string | undefined
+  readonly others: readonly string[]
+  /** On a terminal, what it writes goes to a pager: whether it would without that, files may say too. */
+  readonly pages: boolean
+}
+
+/** Null where an option before the command could change what is run. */
+function commandOf(words: readonly string[]): Found | null {
+  let pages = true
+  let at = 1
+  for (; at < words.length; at += 1) {
     const word = words[at] ?? ''
-    if (!word.startsWith('-')) return at
+    if (!word.startsWith('-')) break
     if (word === '-C') at += 1
     else if (!BEFORE.has(word)) return null
+    if (word === '--no-pager' || word === '-P') pages = false
   }
-  return words.length
+  return { command: words[at], others: words.slice(at + 1), pages }
 }

@@ -24,6 +24,8 @@ export interface Call {
   readonly name: string
   /** What it reads where the line says so word for word; undefined: what it inherits. */
   readonly input: Word | undefined
+  /** It runs on a terminal. */
+  readonly terminal: boolean
 }
 
 export function nothing(via: string): Hidden {

@@ -27,7 +27,9 @@ const posix: Program = (words, call) => {
   if (options.command) {
     if (operand === undefined) return nothing(call.name)
     const hidden = reading(call.name, operand)
-    return { ...hidden, hides: hidden.hides ?? options.hides }
+    // Dash goes on to its input after that.
+    const input = options.input ? 'input' : null
+    return { ...hidden, hides: hidden.hides ?? options.hides ?? input }
   }
   if (operand !== undefined && !options.input) return hiding(call.name, 'file')
   return fromInput(call)

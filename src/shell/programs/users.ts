@@ -59,7 +59,7 @@ const sudo: Program = (words, { name }) => {
   const options = readOptions(words, SUDO)
   if (options === null) return { ...hiding(name, 'words'), user: UNKNOWN }
   const { given, next } = options
-  const user = named(given.get('u') ?? given.get('user'))
+  const user = userOf(given)
   const inner = afterAssignments(name, words, next)
   const background = given.has('b') || given.has('background')
   if (inner.runs.length === 0 && inner.hides === null) {
@@ -69,6 +69,12 @@ const sudo: Program = (words, { name }) => {
   }
   const hides = hasShell(given) ? 'file' : SUDO_ELSEWHERE.some((option) => given.has(option)) ? 'escape' : null
   return { ...inner, hides: hides ?? inner.hides, user, background }
+}
+
+/** Of the two ways to name one, the last holds, and their order is not known here. */
+function userOf(given: ReadonlyMap<string, string>): string {
+  const [user, ...others] = ['u', 'user'].flatMap((option) => given.get(option) ?? [])
+  return others.length > 0 ? UNKNOWN : named(user)
 }
 
 function hasShell(given: ReadonlyMap<string, string>): boolean {
@@ -115,7 +121,9 @@ const su: Program = (words, { name }) => {
 function asUser(name: string, operands: readonly string[], given: ReadonlyMap<string, string>): Hidden {
   const [account, ...others] = operands
   const user = named(account)
-  const script = given.get('c') ?? given.get('command') ?? given.get('session-command')
+  const [script, ...scripts] = ['c', 'command', 'session-command'].flatMap((option) => given.get(option) ?? [])
+  // The last of them holds.
+  if (scripts.length > 0) return { ...hiding(name, 'words'), user }
   if (script === undefined) return { ...hiding(name, others.length > 0 ? 'file' : 'input'), user }
   // A login shell reads its user's files, and another shell may be of another kind.
   const login = given.has('l') || given.has('login') || given.has('s') || given.has('shell')
@@ -124,9 +132,8 @@ function asUser(name: string, operands: readonly string[], given: ReadonlyMap<st
 
 const runuser: Program = (words, call) => {
   const options = readOptions(words, SU)
-  const user = options?.given.get('u') ?? options?.given.get('user')
-  if (options === null || user === undefined) return su(words, call)
-  return { ...running(call.name, words.slice(options.next)), user: named(user) }
+  if (options === null || !(options.given.has('u') || options.given.has('user'))) return su(words, call)
+  return { ...running(call.name, words.slice(options.next)), user: userOf(options.given) }
 }
 
 /** With a login shell, what it reads may end in `-`. */
