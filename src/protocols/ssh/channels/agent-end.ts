@@ -1,6 +1,7 @@
 import type { Refusal } from '../../../gate/refusal.ts'
 import type { Recorded } from '../../../stream/recording.ts'
-import type { Channel, Stream } from './channel.ts'
+import type { Channel } from './channel.ts'
+import type { Stream } from './outgoing.ts'
 import { refuseProgram } from './refused-program.ts'
 
 /** The agent's side of a program: its channel, or a line of a shell that Sidegate edits. */

@@ -1,7 +1,8 @@
 /** The channels of one leg, those that the peer opens and those that Sidegate opens. */
 import type { Client, Connection as ServerConnection } from 'ssh2'
-import { Channel, type ChannelEvents, LARGEST_PACKET } from './channel.ts'
+import { Channel, type ChannelEvents } from './channel.ts'
 import { ChannelViolation, decode, encodeOpen, fields, type Message, MESSAGE, OPEN_FAILURE } from './messages.ts'
+import { LARGEST_PACKET } from './outgoing.ts'
 import { attach, type Transport } from './transport.ts'
 
 /** The least that a peer must take in one message: what is less only multiplies packets, and 0 would take nothing at all. */

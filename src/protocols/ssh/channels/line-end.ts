@@ -1,9 +1,9 @@
 /** A line of a line-gated shell as the agent's side of a program: the shell's streams in the place of a channel. */
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { LineEnd, Running } from '../lines/host.ts'
-import type { Stream } from './channel.ts'
-import { type Exit, readExit } from './exit.ts'
 import type { AgentEnd } from './agent-end.ts'
+import { type Exit, readExit } from './exit.ts'
+import type { Stream } from './outgoing.ts'
 import type { UpstreamProgram } from './upstream-program.ts'
 
 export class LineAgent implements AgentEnd {

@@ -4,8 +4,9 @@ import type { Refusal } from '../../../gate/refusal.ts'
 import type { Allowance } from '../../../stream/allowance.ts'
 import type { Recording } from '../../../stream/recording.ts'
 import type { AgentEnd } from './agent-end.ts'
-import type { Channel, Stream } from './channel.ts'
+import type { Channel } from './channel.ts'
 import { bufferOf } from './messages.ts'
+import type { Stream } from './outgoing.ts'
 
 export interface FlowTerms {
   readonly agent: AgentEnd

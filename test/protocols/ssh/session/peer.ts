@@ -1,6 +1,7 @@
 /** The other end of a channel, played by the test: it keeps RFC 4254's windows, and sees to it that ours are kept too. */
-import { Channel, type Stream } from '../../../../src/protocols/ssh/channels/channel.ts'
+import { Channel } from '../../../../src/protocols/ssh/channels/channel.ts'
 import { decode, MESSAGE } from '../../../../src/protocols/ssh/channels/messages.ts'
+import type { Stream } from '../../../../src/protocols/ssh/channels/outgoing.ts'
 import type { Transport } from '../../../../src/protocols/ssh/channels/transport.ts'
 
 export interface PeerOptions {
