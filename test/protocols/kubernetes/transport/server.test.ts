@@ -75,14 +75,17 @@ t.test('a connection becomes nothing else while answers are still to come on it'
 t.test('requests that waited for their turn are over with their connection', async (t) => {
   const { serve, release } = slowly()
   const { agent, target } = await place(t, serve, { config: { limits: { requests: 3 } } })
-  const waiting = [LIST, `${LIST}/a`, `${LIST}/b`].map((path) => rawRequest('GET', path))
-  agent.send(Buffer.concat([...waiting, Buffer.from('CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere\r\n\r\n')]))
+  const paths = [`${LIST}/a`, `${LIST}/b`, `${LIST}/c`]
+  const requests = paths.map((path) => rawRequest('GET', path))
+  agent.send(Buffer.concat([...requests, Buffer.from('CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere\r\n\r\n')]))
   await ended(t, agent, 'a tunnel is not offered')
-  const next = await RawHttp.connect(target)
-  t.teardown(() => next.close())
-  next.send(rawRequest('GET', `${LIST}/next`))
-  await release(`${LIST}/next`)
-  t.equal((await next.answer())?.status, 200, 'there is a place again')
+  const others = await Promise.all(paths.map(() => RawHttp.connect(target)))
+  t.teardown(() => others.forEach((other) => other.close()))
+  others.forEach((other, index) => other.send(requests[index] as Buffer))
+  for (const [index, other] of others.entries()) {
+    await release(paths[index] as string)
+    t.equal((await other.answer())?.status, 200, 'there is a place again')
+  }
 })
 
 t.test('what follows an answer and is no HTTP breaks it off, and adds nothing to it', async (t) => {
