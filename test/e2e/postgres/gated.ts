@@ -2,16 +2,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Test } from 'tap'
-import { createLog } from '../../../src/commands/run/log.ts'
-import { startSidecar } from '../../../src/commands/run/sidecar.ts'
-import { configuration } from '../../../src/config/schema.ts'
 import { buildBundle } from '../../support/bundle.ts'
 import { type PostgresOptions, type PostgresServer, startPostgres } from '../../support/postgres.ts'
 import { createAuthority } from '../../support/tls.ts'
-import { bytesBelow, checkRecords, commandsOf, POLL_MS, type Recorded, settled, SETTLED_MS } from '../records.ts'
+import { startWatched, type Watched } from '../watched.ts'
 import { DATABASE, EMAILS, ROLE, SHOP, SSNS } from './shop.ts'
 
 const STARTER = join(import.meta.dirname, '../../../bundles/starter')
@@ -33,7 +29,7 @@ export interface Address {
   readonly password?: string
 }
 
-export interface Gated {
+export interface Gated extends Watched {
   readonly server: PostgresServer
   /** Past the gate, as the same role. */
   readonly direct: Address
@@ -43,14 +39,6 @@ export interface Gated {
   readonly guarded: Address
   /** PEM file of the authority that signed the certificate of `guarded`. */
   readonly ca: string
-  /** The agent's commands since the last call, each permitted one with its outcome. */
-  recorded(): Promise<readonly Recorded[]>
-  /** What the operator's log says, at its most talkative. */
-  log(): string
-  /** Connections of agents that are there now, when those whose clients have left are gone. */
-  connections(): Promise<number>
-  /** What must hold of the records whatever the clients did; see {@link checkRecords}. */
-  check(t: Test): Promise<void>
 }
 
 export async function startGated(t: Test, options: PostgresOptions = {}): Promise<Gated> {
@@ -81,57 +69,27 @@ export async function startGated(t: Test, options: PostgresOptions = {}): Promis
     credential,
   }
   const users = { [ROLE]: { passwordFile: file('agent', AGENT_PASSWORD) } }
-  const journal = join(directory, 'journal')
-  let logged = ''
-  const sidecar = await startSidecar(
-    configuration.parse({
-      version: 1,
-      policy: { bundle: { file: await buildBundle(STARTER), allowUnsigned: true } },
-      record: { journal: { directory: journal, maxSize: '64MiB', segmentSize: '16MiB' } },
-      targets: {
-        shop: { ...common, agent: { authenticate: 'none' } },
-        guarded: { ...common, agent: { authenticate: 'password', users, tls } },
-      },
-    }),
-    { log: createLog('debug', { write: (line: string) => void (logged += line) }) },
-  )
-  t.teardown(async () => await sidecar.close())
-
-  const at = (port: number | undefined, password?: string): Address => {
-    if (port === undefined) throw new Error('the sidecar does not listen')
+  const watched = await startWatched(t, {
+    directory,
+    bundle: await buildBundle(STARTER),
+    journal: { maxSize: '64MiB', segmentSize: '16MiB' },
+    targets: {
+      shop: { ...common, agent: { authenticate: 'none' } },
+      guarded: { ...common, agent: { authenticate: 'password', users, tls } },
+    },
+    secrets: [...SSNS, ...EMAILS, UPSTREAM_PASSWORD, AGENT_PASSWORD],
+  })
+  const at = (port: number, password?: string): Address => {
     const address = { host: '127.0.0.1', port, user: ROLE, database: DATABASE }
     return password === undefined ? address : { ...address, password }
   }
-  const { targets } = sidecar.ports
-  const active = () => sidecar.status().targets.reduce((sum, { connections: { active: now } }) => sum + now, 0)
-  const connections = async () => {
-    for (const deadline = Date.now() + SETTLED_MS; active() > 0 && Date.now() < deadline;) await sleep(POLL_MS)
-    return active()
-  }
-  let seen = 0
-  const records = () => settled(journal)
   return {
+    ...watched,
     server,
     direct: at(server.port, UPSTREAM_PASSWORD),
-    agent: at(targets['shop']),
-    guarded: at(targets['guarded'], AGENT_PASSWORD),
+    agent: at(watched.port('shop')),
+    guarded: at(watched.port('guarded'), AGENT_PASSWORD),
     ca: file('ca.pem', authority.cert),
-    log: () => logged,
-    connections,
-    async check(t) {
-      t.equal(await connections(), 0, 'no connection is left behind')
-      checkRecords(t, await records(), {
-        journal: bytesBelow(journal),
-        log: logged,
-        secrets: [...SSNS, ...EMAILS, UPSTREAM_PASSWORD, AGENT_PASSWORD],
-      })
-    },
-    async recorded() {
-      const all = await records()
-      const from = seen
-      seen = all.at(-1)?.seq ?? seen
-      return commandsOf(all).filter(({ decision }) => decision.seq > from)
-    },
   }
 }
 

@@ -2,17 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { createLog } from '../../../src/commands/run/log.ts'
-import { startSidecar } from '../../../src/commands/run/sidecar.ts'
-import { configuration } from '../../../src/config/schema.ts'
-import type { StoredRecord } from '../../../src/record/records.ts'
 import { buildBundle } from '../../support/bundle.ts'
 import { type SshAddress, type SshClient, sshClient } from '../../support/ssh-clients.ts'
 import { makeSshKey, type SshKey } from '../../support/ssh-keys.ts'
 import { type SshdOptions, type SshServer, startSshd } from '../../support/sshd.ts'
-import { bytesBelow, checkRecords, commandsOf, POLL_MS, type Recorded, settled, SETTLED_MS } from '../records.ts'
+import { startWatched, type Watched } from '../watched.ts'
 
 const BUNDLES = join(import.meta.dirname, '../../../bundles')
 
@@ -27,7 +22,7 @@ export interface GatedOptions {
   readonly server?: SshdOptions
 }
 
-export interface Gated {
+export interface Gated extends Watched {
   readonly server: SshServer
   /** Past the gate, with the key that only the sidecar should have. */
   readonly direct: SshAddress
@@ -39,14 +34,6 @@ export interface Gated {
   readonly key: SshKey
   /** A client for each of `direct` and `agent`, both with these settings of ssh_config. */
   clients(settings?: Readonly<Record<string, string>>): readonly [direct: SshClient, through: SshClient]
-  /** The agent's commands since the last call, each permitted one with its outcome. */
-  recorded(): Promise<readonly Recorded[]>
-  records(): Promise<readonly StoredRecord[]>
-  log(): string
-  /** Connections of agents that are there now, when those whose clients have left are gone. */
-  connections(): Promise<number>
-  /** What must hold of the records whatever the clients did. */
-  check(t: Test): Promise<void>
 }
 
 export async function startGated(t: Test, options: GatedOptions = {}): Promise<Gated> {
@@ -67,56 +54,27 @@ export async function startGated(t: Test, options: GatedOptions = {}): Promise<G
   }
   const hostKeyFile = hostKey.file
   const users = { [server.user]: { keys: [key.line] } }
-  const journal = join(directory, 'journal')
-  let logged = ''
-  const bundle = await buildBundle(typeof policy === 'string' ? join(BUNDLES, policy) : policy)
-  const sidecar = await startSidecar(
-    configuration.parse({
-      version: 1,
-      policy: { bundle: { file: bundle, allowUnsigned: true } },
-      record: { journal: { directory: journal, maxSize: '512MiB', segmentSize: '64MiB' } },
-      targets: {
-        host: { ...common, agent: { authenticate: 'none', hostKeyFile } },
-        guarded: { ...common, agent: { authenticate: 'key', users, hostKeyFile } },
-      },
-    }),
-    { log: createLog('debug', { write: (line: string) => void (logged += line) }) },
-  )
-  t.teardown(async () => await sidecar.close())
-
-  const { targets } = sidecar.ports
-  const at = (name: string): SshAddress => {
-    const port = targets[name]
-    if (port === undefined) throw new Error('the sidecar does not listen')
-    return { host: '127.0.0.1', port, user: server.user, hostKeys: [hostKey.line] }
+  const watched = await startWatched(t, {
+    directory,
+    bundle: await buildBundle(typeof policy === 'string' ? join(BUNDLES, policy) : policy),
+    journal: { maxSize: '512MiB', segmentSize: '64MiB' },
+    targets: {
+      host: { ...common, agent: { authenticate: 'none', hostKeyFile } },
+      guarded: { ...common, agent: { authenticate: 'key', users, hostKeyFile } },
+    },
+    secrets: [],
+  })
+  const at = (target: string): SshAddress => {
+    return { host: '127.0.0.1', port: watched.port(target), user: server.user, hostKeys: [hostKey.line] }
   }
   const direct = { ...server, identity: server.client.file }
-  const active = () => sidecar.status().targets.reduce((sum, { connections: { active: now } }) => sum + now, 0)
-  const connections = async () => {
-    for (const deadline = Date.now() + SETTLED_MS; active() > 0 && Date.now() < deadline;) await sleep(POLL_MS)
-    return active()
-  }
-  let seen = 0
-  const records = () => settled(journal)
   return {
+    ...watched,
     server,
     direct,
     agent: at('host'),
     guarded: { ...at('guarded'), identity: key.file },
     key,
     clients: (settings) => [sshClient(direct, settings), sshClient(at('host'), settings)],
-    log: () => logged,
-    records,
-    connections,
-    async check(t) {
-      t.equal(await connections(), 0, 'no connection is left behind')
-      checkRecords(t, await records(), { journal: bytesBelow(journal), log: logged, secrets: [] })
-    },
-    async recorded() {
-      const all = await records()
-      const from = seen
-      seen = all.at(-1)?.seq ?? seen
-      return commandsOf(all).filter(({ decision }) => decision.seq > from)
-    },
   }
 }
