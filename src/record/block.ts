@@ -18,7 +18,8 @@
  *
  * **The chain.** A block's hash is the SHA-256 of the whole block, which contains the hash of the one before; before the first stands
  * {@link genesis}. So an edit, a removal, an insertion and another order all show in the next block, and in the end in the head. Everything in a
- * block's header follows from its records and its predecessor, so the chain can be checked wherever the lines went.
+ * block's header follows from its records and its predecessor, so the chain can be checked wherever the lines went (a decision's line may
+ * be stored shorter than it is read: `storedLine` in reference.ts).
  *
  * **To prove one record**: show its block (its neighbours with it), the hash before, and the hashes on to a head that the other side
  * trusts. The line's place in the payload and the block's first position give its own.

@@ -1,8 +1,17 @@
 /** Reads a journal's blocks in order, while it is being written. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { type Block, blockHash, findBlock, parseBlock, parseSegmentHeader, SEGMENT_HEADER } from './block.ts'
+import {
+  type Block,
+  blockHash,
+  findBlock,
+  type Parsed,
+  parseBlock,
+  parseSegmentHeader,
+  SEGMENT_HEADER,
+} from './block.ts'
 import { corrupt, type SegmentFile, segmentsOf } from './directory.ts'
 import { RecordError } from './errors.ts'
+import { type Line, Lines } from './lines.ts'
 
 /** How much is read at once; it grows for a larger block. */
 const CHUNK = 256 * 1024
@@ -10,6 +19,7 @@ const CHUNK = 256 * 1024
 interface Open extends SegmentFile {
   readonly fd: number
   readonly instance: string
+  readonly lines: Lines
 }
 
 /** Where in the journal's files a cursor stands. */
@@ -21,6 +31,8 @@ export interface Place {
 export class BlockCursor {
   readonly #directory: string
   readonly #from: number
+  /** What was not final when the buffer was read may have been undone since. */
+  #final = 0
   #open: Open | null = null
   /** Bytes of the segment from {@link BlockCursor.#offset} on. */
   #buffer = Buffer.alloc(0)
@@ -36,17 +48,26 @@ export class BlockCursor {
     this.#last = 0
   }
 
-  /** The next block; null where the journal ends for now. Throws `record.corrupt`. */
-  next(): Block | null {
+  /**
+   * The next block; null where the journal ends for now, or where the block has records after `upTo`, which its writer could yet undo.
+   * Throws `record.corrupt`.
+   */
+  next(upTo = Number.MAX_SAFE_INTEGER): Block | null {
     for (;;) {
       if (this.#open === null && !this.#begin(this.#segmentAt())) return null
-      const block = this.#read()
+      const block = this.#read(upTo)
+      if (block === 'later') return null
       if (block === null) {
         if (!this.#advance()) return null
       } else if (block.first + block.count > this.#from) {
         return block
       }
     }
+  }
+
+  /** The lines of the block that was read last, each whole. */
+  lines(block: Block): Iterable<Line> {
+    return this.#open?.lines.of(block) ?? []
   }
 
   get instance(): string {
@@ -83,7 +104,7 @@ export class BlockCursor {
     }
     const before = this.#open
     if (before !== null) closeSync(before.fd)
-    this.#open = { ...segment, fd, instance: header.instance }
+    this.#open = { ...segment, fd, instance: header.instance, lines: new Lines(segment.path, fd) }
     this.#offset = SEGMENT_HEADER
     this.#buffer = Buffer.alloc(0)
     if (this.#head !== null && header.previous !== this.#head && header.first === this.#last + 1) {
@@ -94,9 +115,10 @@ export class BlockCursor {
   }
 
   /** The next block of the open segment; null where it ends for now. */
-  #read(): Block | null {
+  #read(upTo: number): Block | 'later' | null {
     const open = this.#open as Open
     let parsed = parseBlock(this.#buffer, 0)
+    if (parsed.kind === 'block' && lastOf(parsed.block) > this.#final) parsed = this.#drop()
     if (parsed.kind !== 'block' && fstatSync(open.fd).size <= this.#offset + this.#buffer.length) return null
     for (let want = CHUNK; parsed.kind !== 'block'; want *= 4) {
       // What is there may be half a write, or be cut off and written anew: it is read again from the file.
@@ -104,21 +126,32 @@ export class BlockCursor {
       this.#buffer = Buffer.allocUnsafe(size)
       const read = readSync(open.fd, this.#buffer, 0, size, this.#offset)
       this.#buffer = this.#buffer.subarray(0, read)
+      this.#final = upTo
       parsed = parseBlock(this.#buffer, 0)
       if (parsed.kind === 'incomplete' && read === size) continue
       if (parsed.kind === 'block') break
       return this.#unfinished(parsed.kind === 'damaged' ? parsed.why : 'a block is not whole')
     }
     const { block } = parsed
+    if (lastOf(block) > upTo) {
+      this.#drop()
+      return 'later'
+    }
     if (this.#head !== null && block.previous !== this.#head) {
       throw corrupt(open.path, this.#offset, 'a block does not follow the one before')
     }
     if (block.first <= this.#last) throw corrupt(open.path, this.#offset, 'a position comes twice')
     this.#head = blockHash(block.bytes)
-    this.#last = block.first + block.count - 1
+    this.#last = lastOf(block)
     this.#offset += block.bytes.length
     this.#buffer = this.#buffer.subarray(block.bytes.length)
     return block
+  }
+
+  /** What was read ahead is read again. */
+  #drop(): Parsed {
+    this.#buffer = Buffer.alloc(0)
+    return parseBlock(this.#buffer, 0)
   }
 
   /** Bytes that are no block: a write in progress at the journal's end, damage anywhere else. */
@@ -147,6 +180,10 @@ export class BlockCursor {
     const bytes = Buffer.allocUnsafe(size)
     return bytes.subarray(0, readSync(fd, bytes, 0, size, this.#offset))
   }
+}
+
+function lastOf({ first, count }: Block): number {
+  return first + count - 1
 }
 
 function openIfThere(path: string): number | null {

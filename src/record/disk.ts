@@ -10,6 +10,8 @@ export interface DiskEvents {
   failed(cause: unknown): void
   /** A sync is over. */
   synced(): void
+  /** The segment will be left: what was appended names places in it, and must be written to it with {@link Disk.write}. */
+  leaving(): void
 }
 
 export class Disk {
@@ -43,10 +45,15 @@ export class Disk {
   }
 
   /** Writes the slab's first `end` bytes as a block of `count` records, of which `last` is the last. Throws, and then nothing of it may count. */
-  commit(end: number, last: Position, count: number): void {
+  write(end: number, last: Position, count: number): void {
     this.#store.write(end, last - count + 1, count)
     this.writes++
     this.#written = last
+  }
+
+  /** Writes a block, and sees to all that follows from that. */
+  commit(end: number, last: Position, count: number): void {
+    this.write(end, last, count)
     if (this.#syncs) this.#startSync()
     else this.#durable = last
     if (this.#store.full && !this.#syncing) this.#rotate()
@@ -108,13 +115,14 @@ export class Disk {
     if (this.#written > upTo) return this.#startSync()
     if (!this.#store.full) return
     try {
+      this.#events.leaving()
       this.#rotate()
     } catch (error) {
       this.#events.failed(error)
     }
   }
 
-  /** What is appended and not yet written goes into the next segment. */
+  /** Nothing is appended then that was not written. */
   #rotate(): void {
     if (this.#syncs) this.syncNow()
     this.#store.rotate(this.#written + 1)

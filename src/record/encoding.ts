@@ -4,6 +4,7 @@
  * All but a few numbers of a line was encoded before: the session's, the shape's and the decision's parts are kept by
  * identity, which is meaning.
  */
+import type { Shape } from '../gate/command.ts'
 import type { Decision } from '../gate/decision.ts'
 import type { Json } from '../gate/json.ts'
 import type { Answer, DecisionEvent, FrameEvent, OutcomeEvent } from '../gate/ports.ts'
@@ -12,7 +13,18 @@ import { RecordError } from './errors.ts'
 import { ParameterHash } from './parameters.ts'
 import { ascii, quote } from './quote.ts'
 import { DECISION_PATH } from './records.ts'
-import { bounded, cutOf, PART_LENGTH, Templates } from './template.ts'
+import { REFERRED_MAX } from './reference.ts'
+import {
+  bounded,
+  cutOf,
+  type Form,
+  isAscii,
+  PART_LENGTH,
+  recordedText,
+  Templates,
+  textOf,
+  type Whole,
+} from './template.ts'
 
 /**
  * No record is longer: a decision's are the text (two parts), facts, varying facts, parameters, result, refusal and grant,
@@ -24,6 +36,14 @@ export interface Origin {
   readonly instance: string
   /** The version of Sidegate. */
   readonly sidegate: string
+}
+
+/** The segment that the slab will be written to. */
+export interface Segment {
+  /** Another one when what it holds, or will hold, can no longer be relied on: it was left, or rolled back, or a write failed. */
+  readonly generation: number
+  /** Where the slab will begin in its file. */
+  readonly size: number
 }
 
 interface Result {
@@ -57,27 +77,35 @@ export class Encoding {
     this.#origin = `"instance":${quote(origin.instance)},"sidegate":${quote(origin.sidegate)}`
   }
 
-  /** Each writes one record at `offset`, where {@link RECORD_MAX} bytes must be free, and returns where it ends. */
-  decision(slab: Buffer, offset: number, seq: number, event: DecisionEvent): number {
+  /**
+   * Each writes one record at `offset`, where {@link RECORD_MAX} bytes must be free, and returns where it ends. A decision may refer
+   * to an earlier one of the segment, where it is said which that is.
+   */
+  decision(slab: Buffer, offset: number, seq: number, event: DecisionEvent, segment: Segment | null = null): number {
     const { command, answer } = event
     const form = this.#templates.of(command)
-    const result = this.#result(answer)
     const text = '' + seq
     const head = this.#id + text + this.#decision + text + this.#head(event.session, event.at) + event.sequence
-    const { json, ascii: plain } = this.#templates.text(command.shape)
-    let end = offset + slab.write(plain ? head + json : head, offset, 'latin1')
-    if (!plain) end += slab.write(json, end, 'utf8')
-    slab.set(form.bytes, end)
-    end += form.bytes.length
-    if (form.open) {
-      const parameters = this.#parameters.json(command.varying['parameters'] as Json, answer.decision)
-      end += slab.write(bounded(parameters) + '}', end, 'latin1')
+    if (event.refusal !== null || event.grant !== null) {
+      const end = this.#input(slab, offset, head, form, event)
+      return end + slab.write(resultOf(answer, event), end, 'utf8')
     }
-    if (event.refusal === null && event.grant === null) {
-      slab.set(result.permitted, end)
-      return end + result.permitted.length
+    const result = this.#result(answer)
+    const { whole } = form
+    if (whole !== null && segment !== null && refers(whole, segment, command.shape, result)) {
+      const tail = this.#reference(whole, form, event)
+      if (tail !== null) return offset + slab.write(head + tail, offset, isAscii(tail) ? 'latin1' : 'utf8')
     }
-    return end + slab.write(resultOf(answer, event), end, 'utf8')
+    const inputEnd = this.#input(slab, offset, head, form, event)
+    slab.set(result.permitted, inputEnd)
+    const end = inputEnd + result.permitted.length
+    const length = end - 1 - offset
+    if (segment !== null && length <= REFERRED_MAX && !this.#templates.text(command.shape).cut) {
+      const { generation, size } = segment
+      const as = `,"as":[${seq},${size + offset},${length}`
+      form.whole = { generation, shape: command.shape, result: result.permitted, as }
+    }
+    return end
   }
 
   outcome(slab: Buffer, offset: number, seq: number, event: OutcomeEvent): number {
@@ -124,6 +152,31 @@ export class Encoding {
     return write(slab, offset, `${this.#begin(seq, type, Date.now())},${json.slice(1)}\n`)
   }
 
+  /** A decision's record up to its result. */
+  #input(slab: Buffer, offset: number, head: string, form: Form, { command, answer }: DecisionEvent): number {
+    const { json, ascii: plain } = this.#templates.text(command.shape)
+    let end = offset + slab.write(plain ? head + json : head, offset, 'latin1')
+    if (!plain) end += slab.write(json, end, 'utf8')
+    slab.set(form.bytes, end)
+    end += form.bytes.length
+    if (!form.open) return end
+    const parameters = bounded(this.#parameters.json(command.varying['parameters'] as Json, answer.decision))
+    return end + slab.write(parameters + '}', end, 'latin1')
+  }
+
+  /** What follows the head of a decision that is stored as a reference; null where its text is too long for that. */
+  #reference({ as, shape }: Whole, form: Form, { command, answer }: DecisionEvent): string | null {
+    let tail = as + ']'
+    if (command.shape !== shape && recordedText(command.shape) !== recordedText(shape)) {
+      const text = textOf(command.shape)
+      if (text === null) return null
+      tail = as + ',"text"]' + text
+    }
+    if (!form.open) return tail + '}\n'
+    const parameters = bounded(this.#parameters.json(command.varying['parameters'] as Json, answer.decision))
+    return tail + ',"parameters":' + parameters + '}\n'
+  }
+
   #begin(seq: number, type: string, at: number): string {
     return `${this.#id}${seq}","type":"${type}","seq":${seq},"at":${Math.trunc(at)}`
   }
@@ -162,6 +215,14 @@ function resultOf(answer: Answer, { refusal, grant }: Pick<DecisionEvent, 'refus
   const because = refusal === null ? '' : `,"refusal":${bounded(JSON.stringify(refusal))}`
   const by = grant === null ? '' : `,"grant":${bounded(JSON.stringify(grant))}`
   return `}},"path":"${DECISION_PATH}","bundles":${bundles},"result":${result},"custom":{${verdict}${because}${by}}}\n`
+}
+
+/** Whether a decision of this shape and result is, but for text and parameters, the one that is stored whole. */
+function refers(whole: Whole, segment: Segment, shape: Shape, { permitted }: Result): boolean {
+  if (whole.generation !== segment.generation) return false
+  const { protocol, action } = whole.shape
+  if (shape !== whole.shape && (shape.protocol !== protocol || shape.action !== action)) return false
+  return whole.result === permitted || whole.result.equals(permitted)
 }
 
 function write(slab: Buffer, offset: number, line: string): number {

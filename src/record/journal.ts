@@ -108,7 +108,11 @@ export class Journal implements RecordPort {
     this.#encoding = new Encoding({ instance, sidegate: options.sidegate })
     this.#reserve = Math.min(RESERVE, Math.floor(maxSize / 16))
     this.#next = recovered?.next ?? 1
-    const events = { failed: (cause: unknown) => this.#fail(cause), synced: () => this.#callBack() }
+    const events = {
+      failed: (cause: unknown) => this.#fail(cause),
+      synced: () => this.#callBack(),
+      leaving: () => this.#leave(),
+    }
     this.#disk = new Disk(this.#store, durability === 'synced', this.#next - 1, events)
     this.#housekeeping = setInterval(() => this.#housekeep(), PROBE_MS).unref()
   }
@@ -155,7 +159,8 @@ export class Journal implements RecordPort {
   decision(event: DecisionEvent): Position {
     this.#admit(this.#reserve)
     if (event.refusal === null) this.#running++
-    return this.#append(this.#encoding.decision(this.#store.slab, this.#end, this.#next, event))
+    const { slab, segment } = this.#store
+    return this.#append(this.#encoding.decision(slab, this.#end, this.#next, event, segment))
   }
 
   outcome(event: OutcomeEvent): Position {
@@ -338,11 +343,21 @@ export class Journal implements RecordPort {
     if (this.#count === 0 || this.#failure !== null) return
     try {
       this.#disk.commit(this.#end, this.#next - 1, this.#count)
-      this.#end = BLOCK_HEADER
-      this.#count = 0
+      this.#empty()
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  #leave(): void {
+    if (this.#count === 0) return
+    this.#disk.write(this.#end, this.#next - 1, this.#count)
+    this.#empty()
+  }
+
+  #empty(): void {
+    this.#end = BLOCK_HEADER
+    this.#count = 0
   }
 
   /** Nothing after {@link Journal.durable} is on record any more: everybody who waits for it is told, and commands are refused. */
@@ -352,8 +367,7 @@ export class Journal implements RecordPort {
     const last = this.#next - 1
     if (last > this.durable) this.#losses.positions(this.durable + 1, last, errnoOf(cause))
     this.#disk.fail()
-    this.#end = BLOCK_HEADER
-    this.#count = 0
+    this.#empty()
     this.#waiters.fail(this.durable, failure)
     this.#tell(() => (this.#failure = failure))
     this.#schedule()

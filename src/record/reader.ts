@@ -1,9 +1,9 @@
 /** Reads records back from a journal's directory, also one that another process is writing. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Block, linesOf } from './block.ts'
+import type { Block } from './block.ts'
 import { assertJournal, BlockCursor } from './cursor.ts'
 import { headerOf, segmentsOf } from './directory.ts'
-import { headOf, type RecordHead } from './head.ts'
+import type { Line } from './lines.ts'
 import type { SessionStart, StoredRecord } from './records.ts'
 
 /** How soon a follower sees what was written. */
@@ -12,7 +12,7 @@ const POLL_MS = 50
 /** A record, and the block that proves its place (block.ts). */
 export interface Stored {
   readonly record: StoredRecord
-  /** The stored bytes. */
+  /** Whole: `storedLine` in reference.ts gives the stored bytes. */
   readonly line: Buffer
   readonly instance: string
   readonly block: Pick<Block, 'first' | 'count' | 'previous'>
@@ -41,8 +41,12 @@ export async function* readJournal(directory: string, options: ReadOptions = {})
       if (signal?.aborted === true) return
       const block = cursor.next()
       if (block !== null) {
-        for (const stored of recordsOf(block, cursor.instance)) {
-          if (stored.record.seq >= from && stored.record.at >= since) yield stored
+        const { instance } = cursor
+        const { first, count, previous } = block
+        for (const { head, line } of cursor.lines(block)) {
+          if (head.seq < from || head.at < since) continue
+          const record = JSON.parse(line.toString()) as StoredRecord
+          yield { record, line, instance, block: { first, count, previous } }
         }
       } else if (!follow) {
         return
@@ -81,17 +85,11 @@ export async function lastRecords(
 }
 
 /** The lines of what is there now, with no more parsed of them than their first keys. */
-export function* readLines(
-  directory: string,
-  from = 0,
-): Generator<{ readonly head: RecordHead; readonly line: Buffer }> {
+export function* readLines(directory: string, from = 0): Generator<Line> {
   const cursor = new BlockCursor(directory, from)
   try {
     for (let block = cursor.next(); block !== null; block = cursor.next()) {
-      for (const line of linesOf(block)) {
-        const head = headOf(line)
-        if (head.seq >= from) yield { head, line }
-      }
+      for (const line of cursor.lines(block)) if (line.head.seq >= from) yield line
     }
   } finally {
     cursor.close()
@@ -111,11 +109,4 @@ function positionAt(directory: string, since: number): number {
   const segments = segmentsOf(directory)
   const begun = segments.findLast(({ path }) => (headerOf(path).header?.createdAt ?? since) < since)
   return begun?.first ?? 0
-}
-
-export function* recordsOf(block: Block, instance: string): Generator<Stored> {
-  const { first, count, previous } = block
-  for (const line of linesOf(block)) {
-    yield { record: JSON.parse(line.toString()) as StoredRecord, line, instance, block: { first, count, previous } }
-  }
 }

@@ -93,6 +93,11 @@ export interface RecordedCommand {
 export interface DecisionRecord extends OfSession<'decision'> {
   /** The command's number in its session, from 1: `input.session.sequence`. */
   readonly sequence: number
+  /**
+   * The journal stores of this decision only what it does not share with an earlier one: position, place and length of that, and
+   * `text` where the text is its own (reference.ts). Here nothing is missing; with it the stored bytes can be made again.
+   */
+  readonly as?: readonly [seq: number, offset: number, length: number, own?: 'text']
   readonly input: { readonly command: RecordedCommand }
   readonly path: string
   readonly bundles: { readonly policy?: { readonly revision: string } }

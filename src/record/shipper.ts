@@ -5,10 +5,11 @@
  * sent again under the same ids: what the stream already has is compared with the journal's own bytes, and counts as sent only if it is the same.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Block, linesOf } from './block.ts'
+import type { Block } from './block.ts'
 import { BlockCursor, type Place } from './cursor.ts'
 import { errnoOf, RecordError } from './errors.ts'
 import { headOf, type RecordHead } from './head.ts'
+import type { Line } from './lines.ts'
 import { readShipped, type Shipped, writeShipped } from './shipped.ts'
 import type { Appended, Entry, StreamClient, StreamNames } from './streams.ts'
 
@@ -70,8 +71,6 @@ export class Shipper {
   #place: Place = { segment: '', offset: 0 }
   #gathered: Place = { segment: '', offset: 0 }
   #running: Promise<void> | null = null
-  /** Read, and not yet to be sent. */
-  #leftOver: Block | null = null
 
   constructor(options: ShipperOptions) {
     this.#options = options
@@ -134,11 +133,11 @@ export class Shipper {
     await this.#lookAgain(client)
     if (this.#stored === null) this.#store()
     this.#error = ''
-    this.#leftOver = null
     const cursor = new BlockCursor(this.#options.directory, this.#shipped.position + 1)
+    const waiting = this.#waiting(cursor)
     try {
       while (!this.#stopping.signal.aborted) {
-        const batch = this.#gather(cursor)
+        const batch = gather(waiting)
         if (batch.length > 0) await this.#send(client, batch)
         this.#place = this.#gathered
         if (batch.length === 0 || Date.now() - this.#rememberedAt > REMEMBER_MS) this.#remember()
@@ -177,38 +176,26 @@ export class Shipper {
     await this.#announce(client)
   }
 
-  /** The next records that may be sent; whole blocks as long as they fit. */
-  #gather(cursor: BlockCursor): Item[] {
-    const items: Item[] = []
-    let bytes = 0
+  /** All that is to be sent, in order; null where nothing is for now. */
+  *#waiting(cursor: BlockCursor): Generator<Item | null, never> {
     for (;;) {
-      const block = this.#leftOver ?? cursor.next()
-      this.#leftOver = null
-      if (block === null) return items
-      const last = block.first + block.count - 1
-      const fits =
-        items.length === 0 ||
-        (items.length + block.count <= BATCH_RECORDS && bytes + block.payload.length <= BATCH_BYTES)
-      if (last > this.#options.durable() || !fits) {
-        this.#leftOver = block
-        return items
-      }
       this.#gathered = cursor.place
-      bytes += block.payload.length
-      items.push(...this.#itemsOf(block))
+      const block = cursor.next(this.#options.durable())
+      if (block === null) {
+        yield null
+        continue
+      }
+      for (const line of cursor.lines(block)) {
+        if (line.head.seq > this.#shipped.position) yield this.#itemOf(line, block)
+      }
     }
   }
 
-  #itemsOf(block: Block): Item[] {
-    return linesOf(block).flatMap((line, index) => {
-      const seq = block.first + index
-      if (seq <= this.#shipped.position) return []
-      const head = headOf(line)
-      const { id, type } = head
-      const chain = index === 0 ? ['block', String(block.count), 'previous', block.previous] : []
-      const fields = ['type', type, 'decision_id', id, 'record', line, ...chain]
-      return [{ seq, line, entry: { stream: this.#streamOf(head), id: `${this.#shipped.epoch}-${seq}`, fields } }]
-    })
+  #itemOf({ head, line }: Line, block: Block): Item {
+    const { id, type, seq } = head
+    const chain = seq === block.first ? ['block', String(block.count), 'previous', block.previous] : []
+    const fields = ['type', type, 'decision_id', id, 'record', line, ...chain]
+    return { seq, line, entry: { stream: this.#streamOf(head), id: `${this.#shipped.epoch}-${seq}`, fields } }
   }
 
   #streamOf({ type, session }: RecordHead): string {
@@ -218,17 +205,14 @@ export class Shipper {
   }
 
   async #send(client: StreamClient, batch: readonly Item[]): Promise<void> {
-    for (let at = 0; at < batch.length; at += BATCH_RECORDS) {
-      const items = batch.slice(at, at + BATCH_RECORDS)
-      const results = await client.append(items.map(({ entry }) => entry))
-      const missing = await this.#missing(client, items, results)
-      if (missing.length > 0) await this.#sendAnew(client, missing)
-      const last = items.at(-1)
-      if (last === undefined) return
-      this.#added += results.filter((result) => result === 'added').length
-      this.#shipped = { ...this.#shipped, position: last.seq, stream: last.entry.stream }
-      this.#at = headOf(last.line).at
-    }
+    const results = await client.append(batch.map(({ entry }) => entry))
+    const missing = await this.#missing(client, batch, results)
+    if (missing.length > 0) await this.#sendAnew(client, missing)
+    const last = batch.at(-1)
+    if (last === undefined) return
+    this.#added += results.filter((result) => result === 'added').length
+    this.#shipped = { ...this.#shipped, position: last.seq, stream: last.entry.stream }
+    this.#at = headOf(last.line).at
   }
 
   /** Of what the streams would not add, that which they do not have either. */
@@ -286,4 +270,16 @@ export class Shipper {
   async #pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
+}
+
+/** The next batch; empty where nothing is to be sent for now. Lines are made as they are taken, so no block is too large. */
+function gather(waiting: Iterator<Item | null, never>): Item[] {
+  const items: Item[] = []
+  for (let bytes = 0; items.length < BATCH_RECORDS && bytes < BATCH_BYTES;) {
+    const { value } = waiting.next()
+    if (value === null) return items
+    items.push(value)
+    bytes += value.line.length
+  }
+  return items
 }

@@ -2,7 +2,7 @@
 import { closeSync, fdatasync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { BLOCK_HEADER, blockHash, sealBlock, SEGMENT_HEADER, segmentHeader } from './block.ts'
 import { segmentPath } from './directory.ts'
-import { RECORD_MAX } from './encoding.ts'
+import { RECORD_MAX, type Segment } from './encoding.ts'
 import type { Recovered, Sealed } from './recovery.ts'
 
 /** A block is written early when less than the longest record is free in its slab. Pages that were never written to take no memory. */
@@ -32,7 +32,7 @@ export class Store {
   #fd: number
   #path: string
   #first: number
-  #size: number
+  readonly #segment: { -readonly [Key in keyof Segment]: Segment[Key] } = { generation: 0, size: 0 }
   #sealedSize: number
   #head: string
   /** The last block, whose hash nobody needed yet; a part of the other slab. */
@@ -47,7 +47,6 @@ export class Store {
     this.#fd = -1
     this.#path = ''
     this.#first = 0
-    this.#size = 0
   }
 
   static begin(options: StoreOptions, instance: string, head: string): Store {
@@ -61,7 +60,7 @@ export class Store {
     store.#fd = openSync(current.path, 'r+')
     store.#path = current.path
     store.#first = current.first
-    store.#size = current.size
+    store.#segment.size = current.size
     return store
   }
 
@@ -70,9 +69,14 @@ export class Store {
     return this.#slab
   }
 
+  /** The segment that is written to. One object, which changes. */
+  get segment(): Segment {
+    return this.#segment
+  }
+
   /** Bytes of all segments. */
   get size(): number {
-    return this.#sealedSize + this.#size
+    return this.#sealedSize + this.#segment.size
   }
 
   get segments(): number {
@@ -80,7 +84,7 @@ export class Store {
   }
 
   get full(): boolean {
-    return this.#size >= this.#options.segmentSize
+    return this.#segment.size >= this.#options.segmentSize
   }
 
   /** The hash of the last block. */
@@ -99,8 +103,8 @@ export class Store {
   /** Writes the slab's first `end` bytes as one block. When it throws, nothing of it counts, and {@link repair} must succeed before the next. */
   write(end: number, first: number, count: number): void {
     const block = sealBlock(this.#slab, end - BLOCK_HEADER, first, count, this.head)
-    writeAll(this.#fd, block, this.#size)
-    this.#size += block.length
+    writeAll(this.#fd, block, this.#segment.size)
+    this.#segment.size += block.length
     this.#unhashed = block
     const slab = this.#slab
     this.#slab = this.#other
@@ -109,17 +113,19 @@ export class Store {
 
   /** Removes what a failed write left. */
   repair(): void {
-    ftruncateSync(this.#fd, this.#size)
+    this.#segment.generation++
+    ftruncateSync(this.#fd, this.#segment.size)
   }
 
   mark(): Mark {
-    return { path: this.#path, size: this.#size, head: this.head }
+    return { path: this.#path, size: this.#segment.size, head: this.head }
   }
 
   /** Forgets all blocks after the mark, which must be of the current segment. */
   rollBack(mark: Mark): void {
     if (mark.path !== this.#path) throw new Error('a sealed segment cannot be rolled back')
-    this.#size = mark.size
+    this.#segment.generation++
+    this.#segment.size = mark.size
     this.#head = mark.head
     this.#unhashed = null
   }
@@ -134,7 +140,7 @@ export class Store {
 
   /** Seals the segment and begins the next, whose first record will have this position. */
   rotate(next: number): void {
-    const sealed = { path: this.#path, first: this.#first, last: next - 1, size: this.#size }
+    const sealed = { path: this.#path, first: this.#first, last: next - 1, size: this.#segment.size }
     const fd = this.#fd
     this.#begin(next)
     this.#sealed.push(sealed)
@@ -177,7 +183,8 @@ export class Store {
     this.#fd = fd
     this.#path = path
     this.#first = first
-    this.#size = SEGMENT_HEADER
+    this.#segment.generation++
+    this.#segment.size = SEGMENT_HEADER
   }
 }
 

@@ -25,6 +25,8 @@ export interface Text {
   readonly json: string
   /** It is written at half the cost. */
   readonly ascii: boolean
+  /** Only the text's beginning is kept. */
+  readonly cut: boolean
 }
 
 export interface Form {
@@ -34,6 +36,18 @@ export interface Form {
   readonly open: boolean
   readonly keys: readonly string[]
   readonly values: readonly Json[]
+  /** The decision of these facts that was stored whole last. */
+  whole: Whole | null
+}
+
+/** A decision that others may refer to (reference.ts). */
+export interface Whole {
+  /** The segment's, at that time: of another one nothing is there any more. */
+  readonly generation: number
+  readonly shape: Shape
+  readonly result: Buffer
+  /** `,"as":[…` without the closing bracket. */
+  readonly as: string
 }
 
 export class Templates {
@@ -97,7 +111,7 @@ function formOf(detail: JsonObject, varying: JsonObject): Form {
   const { [PARAMETERS]: parameters, ...rest } = varying
   const facts = bounded(JSON.stringify(parameters === undefined || open ? rest : varying))
   const json = `,"detail":${bounded(JSON.stringify(detail))}${keys.length === 0 ? '' : `,"varying":${open ? opened(facts) : facts}`}`
-  return { bytes: Buffer.from(json), open, keys, values }
+  return { bytes: Buffer.from(json), open, keys, values, whole: null }
 }
 
 /** A form outlives the command that it was made for, whose objects belong to the protocol. */
@@ -115,18 +129,31 @@ function opened(facts: string): string {
 
 function beginningOf(shape: Shape): Text {
   const words = `"protocol":${quote(shape.protocol)},"action":${quote(shape.action)}`
-  const json = `,"input":{"command":{${words},${textOf(shape.recorded ?? shape.text)}`
-  return { json, ascii: !BEYOND_ASCII.test(json) }
+  const text = textOf(shape)
+  const json = `,"input":{"command":{${words}${text ?? cutText(shape)}`
+  return { json, ascii: isAscii(json), cut: text === null }
 }
 
-/** `"text":…`, with `"truncated":…` where only its beginning is kept. */
-function textOf(text: string): string {
-  if (text.length <= PART_LENGTH) {
-    const json = JSON.stringify(text)
-    if (json.length <= 2 * PART_LENGTH) return `"text":${json}`
-  }
-  const beginning = JSON.stringify(text.slice(0, PART_LENGTH / 8).toWellFormed())
-  return `"text":${beginning},"truncated":${cutOf(text)}`
+export function recordedText({ recorded, text }: Shape): string {
+  return recorded ?? text
+}
+
+/** `,"text":…`; null where only its beginning is kept. */
+export function textOf(shape: Shape): string | null {
+  const whole = recordedText(shape)
+  if (whole.length > PART_LENGTH) return null
+  const json = JSON.stringify(whole)
+  return json.length > 2 * PART_LENGTH ? null : `,"text":${json}`
+}
+
+function cutText(shape: Shape): string {
+  const whole = recordedText(shape)
+  const beginning = JSON.stringify(whole.slice(0, PART_LENGTH / 8).toWellFormed())
+  return `,"text":${beginning},"truncated":${cutOf(whole)}`
+}
+
+export function isAscii(json: string): boolean {
+  return !BEYOND_ASCII.test(json)
 }
 
 /** JSON as it is, or its size and hash where it is too large for a record. */
