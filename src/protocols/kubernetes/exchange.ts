@@ -10,6 +10,7 @@ import { decodeBody } from './body/decode.ts'
 import { sealForward, unjudged } from './commands.ts'
 import { type MaskPlan, NO_MASKS, planMasks } from './masking/plan.ts'
 import { objectRequest } from './masking/single.ts'
+import { failureOf } from './refusal.ts'
 import type { Request } from './request/facts.ts'
 import { type Conversation, endOf, newAuditId } from './session.ts'
 import { answerRefusal } from './transport/answer.ts'
@@ -41,13 +42,6 @@ export async function serveRequest(
     conversation.log.error({ err: error }, 'a request failed')
     answerRefusal(response, failureOf(error), { last: true })
   }
-}
-
-/** A journal that failed is told as that: clients may ask again once it is mended. */
-function failureOf(error: unknown): Refusal {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'record.unavailable' || code === 'record.spool-full') return refusal(code)
-  return refusal('policy.error', 'the request could not be judged', 'tell whoever runs the sidecar')
 }
 
 /** What is to become another protocol's connection comes here where others are still to be answered on it. */

@@ -1,5 +1,5 @@
 /** Refusals as the API server's own `Status` (meta/v1), which kubectl and client libraries print well. */
-import type { Refusal } from '../../gate/refusal.ts'
+import { type Refusal, refusal } from '../../gate/refusal.ts'
 import type { RequestFacts } from './request/facts.ts'
 
 export interface Status {
@@ -65,4 +65,11 @@ function subjectOf(facts: RequestFacts | null, http: number): string {
   if (http !== 403 || facts === null || !facts.resourceRequest) return ''
   const { resource, group, name } = facts
   return `${resource}${group === '' ? '' : `.${group}`}${name === '' ? '' : ` "${name}"`} is forbidden: `
+}
+
+/** A journal that failed is told as that: clients may ask again once it is mended. */
+export function failureOf(error: unknown): Refusal {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'record.unavailable' || code === 'record.spool-full') return refusal(code)
+  return refusal('policy.error', 'the request could not be judged', 'tell whoever runs the sidecar')
 }

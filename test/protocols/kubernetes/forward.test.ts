@@ -1,4 +1,5 @@
 /** What reaches the API server of a permitted request, and how often: against one that closes, stalls and rejects. */
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { ALLOW, deny, FakePolicy, FakeRecord } from '../../support/fakes.ts'
 import { rawRequest } from '../../support/kubernetes-raw.ts'
@@ -53,6 +54,52 @@ t.test('a 401 of what stands behind a proxy is its own, and passed on', async (t
   t.match(await agent.answer(), { status: 503, body: /upstream\.rejected/ })
   t.equal(asked.length, 2, 'the same token is not sent twice')
 })
+
+t.test(
+  'a watch that ends within an event is broken off, and says nothing that would become a part of it',
+  async (t) => {
+    const whole = '{"type":"ADDED","object":{}}\n'
+    for (const [sent, ends] of [
+      [whole, /"type":"ERROR".*policy\.revoked.*\n\r\n0\r\n\r\n$/],
+      [`${whole}{"type":"ADDED","obj`, /"obj\r\n$/],
+    ] as const) {
+      const { agent, target } = await place(t, (_request, response) => {
+        response.writeHead(200, { 'content-type': 'application/json' })
+        response.write(sent)
+      })
+      agent.send(rawRequest('GET', `${LIST}?watch=true`))
+      t.ok(await agent.until(/ADDED/))
+      target.policy.change(() => deny('other'))
+      t.ok(await agent.until(ends))
+      if (!sent.endsWith('\n')) {
+        while (!agent.ended) await new Promise((resolve) => setTimeout(resolve, 5))
+        t.match(agent.rest.toString(), ends, 'nothing follows')
+      }
+      t.match(target.record.outcomes[0]?.outcome, { status: 'refused', code: 'policy.revoked' })
+    }
+  },
+)
+
+t.test(
+  'what comes packed though nobody asked for that is told as that, and is nothing that could be masked',
+  async (t) => {
+    const packed = gzipSync('{"kind":"ConfigMap","apiVersion":"v1"}')
+    const { agent, target } = await place(t, (request, response) => {
+      t.equal(request.headers['accept-encoding'], 'identity')
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(packed)
+    })
+    agent.send(rawRequest('GET', '/api/v1/namespaces/a/services/x/proxy/metrics', [['Accept-Encoding', 'gzip']]))
+    t.equal((await agent.answer())?.headers.get('content-encoding'), 'gzip')
+    target.policy.rule = () => ({
+      ...ALLOW,
+      masks: [{ column: null, detector: null, path: 'data.*', with: 'redact', policy: 'policy.test' }],
+    })
+    for (const path of [`${LIST}/x`, LIST, `${LIST}?watch=true`]) {
+      agent.send(rawRequest('GET', path))
+      t.match(await agent.answer(), { status: 403, body: /obligation\.unsupported/ }, path)
+    }
+  },
+)
 
 t.test('a change of policy between a decision and its record ends a watch before it begins', async (t) => {
   const policy = new FakePolicy()

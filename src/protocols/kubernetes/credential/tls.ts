@@ -16,7 +16,10 @@ const FIT_MS = 50
 
 /** The same object for as long as the files hold the same. */
 export type TlsOptions = Readonly<
-  Pick<ConnectionOptions, 'host' | 'port' | 'ca' | 'cert' | 'key' | 'servername' | 'ALPNProtocols'>
+  Pick<
+    ConnectionOptions,
+    'host' | 'port' | 'ca' | 'cert' | 'key' | 'servername' | 'ALPNProtocols' | 'rejectUnauthorized'
+  >
 >
 
 export class TlsFiles {
@@ -86,7 +89,9 @@ export class TlsFiles {
 function addressOf({ upstream: { host, port, serverName } }: KubernetesTargetConfig): TlsOptions {
   // An address is verified as one, and never sent as a server name (RFC 6066, section 3).
   const servername = serverName ?? (isIP(host) === 0 ? host : undefined)
-  return { host, port, ALPNProtocols: ['http/1.1'], ...(servername === undefined ? {} : { servername }) }
+  // Said, so that nothing in the environment (NODE_TLS_REJECT_UNAUTHORIZED) says otherwise.
+  const verified = { rejectUnauthorized: true, ALPNProtocols: ['http/1.1'] }
+  return { host, port, ...verified, ...(servername === undefined ? {} : { servername }) }
 }
 
 async function authoritiesIn(file: string): Promise<string> {

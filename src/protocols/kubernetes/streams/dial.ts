@@ -1,11 +1,14 @@
 /** A connection of its own to the API server, which is asked to become another protocol's. Redirects are never followed. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TlsOptions } from '../credential/tls.ts'
 
 /** An API server asks the node first, and gives that half a minute. */
 const ANSWER_MS = 60_000
+/** A server that is gone without a word is noticed within minutes. */
+const KEEPALIVE_MS = 60_000
 /** What answers in place of switching is a Status. */
 const LARGEST_ANSWER = 64 * 1024
 
@@ -53,6 +56,8 @@ export async function dialUpgrade(
   const timer = setTimeout(() => request.destroy(new Error('the API server did not answer in time')), ANSWER_MS)
   request.once('upgrade', (response, socket, head) => {
     socket.on('error', () => {})
+    // Frames of the agent's, which it would notice a silent peer by, end at the sidecar.
+    if (socket instanceof Socket) socket.setNoDelay(true).setKeepAlive(true, KEEPALIVE_MS)
     if (response.statusCode === 101) resolve({ kind: 'switched', socket, head, headers: response.headers })
     else request.destroy(new Error('the API server switched without saying so'))
   })

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
 import { sealForward, type Upgrade, unjudged } from '../commands.ts'
+import { failureOf } from '../refusal.ts'
 import type { Request } from '../request/facts.ts'
 import { parseRequest } from '../request/parse.ts'
 import { type Conversation, newAuditId } from '../session.ts'
@@ -38,11 +39,14 @@ export async function serveUpgrade(
   }
   shared.running++
   socket.once('close', () => shared.running--)
+  const upgrading = new Upgrading(conversation, incoming, socket)
   try {
-    await new Upgrading(conversation, incoming, socket).run(head)
+    await upgrading.run(head)
   } catch (error) {
     conversation.log.error({ err: error }, 'an upgrade failed')
-    socket.destroy()
+    // It may have become another protocol's by then.
+    if (upgrading.begun) socket.destroy()
+    else answerUpgrade(socket, failureOf(error), null)
   }
 }
 
@@ -54,6 +58,8 @@ class Upgrading {
   readonly #conversation: Conversation
   readonly #incoming: IncomingMessage
   readonly #socket: Duplex
+  /** There is a stream, which tells the agent itself. */
+  begun = false
 
   constructor(conversation: Conversation, incoming: IncomingMessage, socket: Duplex) {
     this.#conversation = conversation
@@ -108,6 +114,7 @@ class Upgrading {
       end,
     )
     const running = stream
+    this.begun = true
     const forget = this.#conversation.track(session, (because) => running.stop(because))
     this.#socket.once('close', () => {
       forget()

@@ -19,6 +19,7 @@ type IncomingHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler['onResp
 /** Timers count milliseconds in 31 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 const UNAUTHORIZED = 401
+const LINE_FEED = 0x0a
 /** How a connection fails that the API server closed while a request was on its way to it. */
 const CLOSED: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
@@ -48,6 +49,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   #head: (() => void) | null = null
   #status = 0
   #bytes = 0
+  /** What was sent of it ends with a line. */
+  #whole = true
   /** It was asked a second time, with another proof. */
   #again = false
   /** It was asked a second time, on another connection. */
@@ -81,7 +84,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#over || this.#stopped !== null) return
     this.#stopped = because
     if (this.#of.response.headersSent) {
-      const last = farewell(this.#of.request, because)
+      const last = farewell(this.#of.request, because, this.#whole)
       if (last === null) this.#of.response.destroy()
       else this.#of.response.end(last)
     } else answerRefusal(this.#of.response, because, { facts: this.#of.request.facts })
@@ -189,6 +192,10 @@ export class Forward implements Dispatcher.DispatchHandler {
     const type = headers['content-type']
     const rewriter = plan.rewriter(status, typeof type === 'string' ? type : '')
     if (rewriter !== null && 'code' in rewriter) return this.stop(rewriter)
+    const coding = headers['content-encoding'] ?? 'identity'
+    if (rewriter !== null && coding !== 'identity') {
+      return this.stop(refusal('obligation.unsupported', 'the answer is packed, and cannot be masked', 'ask for JSON'))
+    }
     this.#rewriter = rewriter
     const length = rewriter === null ? headers['content-length'] : undefined
     this.#head = () => {
@@ -214,6 +221,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       return this.stop(refusal('obligation.limit', message, 'ask for less at once: a limit, or a selector'))
     }
     this.#head?.()
+    this.#whole = bytes.at(-1) === LINE_FEED
     if (!this.#of.response.write(bytes)) controller?.pause()
   }
 

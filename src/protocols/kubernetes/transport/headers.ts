@@ -17,9 +17,11 @@ const LISTS: ReadonlySet<string> = new Set([
 ])
 /** What goes on to the API server as it is. */
 const FORWARDED = ['user-agent', 'if-match', 'if-none-match', 'if-modified-since'] as const
-/** What comes back from it. Lengths and encodings are the transport's. */
+/** What comes back from it. Lengths are the transport's. */
 const RETURNED: ReadonlySet<string> = new Set([
   'content-type',
+  // None is asked for; what stands behind a proxy may send one all the same.
+  'content-encoding',
   'audit-id',
   'warning',
   'retry-after',

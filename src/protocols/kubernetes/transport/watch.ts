@@ -4,10 +4,11 @@ import type { Request } from '../request/facts.ts'
 
 /**
  * The last line of a stream that is ended: an event that says why (`ERROR` with a Status), which watchers read as the end of
- * their watch. Null where the stream has no form for it; a followed log just ends.
+ * their watch. `whole`: what was sent so far ends with its line. Null where the stream has no form for it, or is within an
+ * event, which would become nonsense; a followed log just ends.
  */
-export function farewell({ facts, endless }: Request, because: Refusal): string | null {
+export function farewell({ facts, endless }: Request, because: Refusal, whole: boolean): string | null {
   if (!endless) return null
   if (facts.verb !== 'watch') return ''
-  return `${JSON.stringify({ type: 'ERROR', object: statusOf(because, facts) })}\n`
+  return whole ? `${JSON.stringify({ type: 'ERROR', object: statusOf(because, facts) })}\n` : null
 }

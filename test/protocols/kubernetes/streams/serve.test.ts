@@ -327,3 +327,26 @@ t.test('exec is told apart by what it would become', async (t) => {
   t.equal((await upgrade(target, EXEC, spdy, { method: 'POST' })).status, 403)
   t.equal((await upgrade(target)).status, 101)
 })
+
+t.test('a request to upgrade whose decision cannot be recorded is told so, before anything switches', async (t) => {
+  const { record } = target
+  record.automatic = false
+  t.teardown(() => void Object.assign(record, { automatic: true, failure: null }))
+  for (const path of ['log', 'portforward']) {
+    for (const code of ['record.unavailable', 'record.spool-full'] as const) {
+      record.records.length = 0
+      record.failure = null
+      const answer = upgrade(target, `/api/v1/namespaces/shop/pods/web/${path}`, {
+        'Sec-WebSocket-Protocol': 'v4.channel.k8s.io',
+      })
+      await until('it is ruled', () => record.decisions.length > 0)
+      record.fail(code)
+      record.flush()
+      const { status, body } = await answer
+      t.equal(status, 503, path)
+      t.match(JSON.parse(body), { kind: 'Status', reason: 'ServiceUnavailable', code: 503 })
+      t.match(body, `[${code}]`)
+    }
+  }
+  t.equal(server.asked.length, 0)
+})
