@@ -8,12 +8,12 @@ import { type KubernetesTarget, startKubernetesTarget } from '../../support/kube
 
 t.setTimeout(120_000)
 
-const MAPS = '/api/v1/namespaces/work/configmaps'
+const MAPS = '/api/v1/namespaces/shop/configmaps'
 const WATCH = `${MAPS}?watch=1`
 
 const server = await startKubernetes()
 t.teardown(() => server.stop())
-await server.namespace('work')
+await server.namespace('shop')
 
 async function targetFor(
   t: Test,
@@ -148,7 +148,7 @@ t.test('an agent that does not read holds up nothing but itself', async (t) => {
 
 t.test('an API server that goes away breaks off what it was sending, and is told of', async (t) => {
   const other = await startKubernetes()
-  await other.namespace('work')
+  await other.namespace('shop')
   const target = await targetFor(t, {}, other)
   const watch = await RawHttp.connect(target)
   watch.send(rawRequest('GET', WATCH))
