@@ -1,60 +1,39 @@
 /** A Kubernetes target as an operator sets it up, and the kill switch as an operator uses it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { SessionStatus } from '../../src/commands/run/sessions.ts'
-import { readJournal } from '../../src/record/reader.ts'
 import type { StoredRecord } from '../../src/record/records.ts'
-import { buildBundle } from '../support/bundle.ts'
 import { startKubernetes } from '../support/kubernetes.ts'
-import { freePort } from '../support/ports.ts'
 import { run, startProgram } from '../support/process.ts'
-import { ADMIN_TOKEN, MAIN, until } from './sidecar.ts'
+import { operated } from './operated.ts'
+import { until } from './sidecar.ts'
 
 t.setTimeout(90_000)
 
 const KUBECTL = join(import.meta.dirname, '../../.bin/kubectl')
 
 t.test('a Kubernetes target is checked, run and listed, and a watch of kubectl is ended by an operator', async (t) => {
-  const base = mkdtempSync(join(tmpdir(), 'sidegate-e2e-sessions-'))
-  t.teardown(() => rmSync(base, { recursive: true, force: true }))
   const server = await startKubernetes()
   t.teardown(() => server.stop())
   await server.namespace('orders')
-  const [agentPort, adminPort, bundle] = [await freePort(), await freePort(), await buildBundle('bundles/permissive')]
-  const file = join(base, 'sidegate.yaml')
-  writeFileSync(join(base, 'admin'), ADMIN_TOKEN, { mode: 0o600 })
-  writeFileSync(join(base, 'token'), server.tokens.admin, { mode: 0o600 })
-  writeFileSync(
-    file,
-    `version: 1
-admin: { listen: "127.0.0.1:${adminPort}", tokenFile: admin }
-policy: { bundle: { file: "${bundle}", allowUnsigned: true } }
-record: { journal: { directory: journal } }
-targets:
-  cluster:
+  const target = `  cluster:
     protocol: kubernetes
-    listen: "127.0.0.1:${agentPort}"
     upstream: { host: 127.0.0.1, port: ${server.port}, ca: "${server.caFile}" }
     agent: { authenticate: none, caFile: ca.pem }
-    credential: { tokenFile: token }
-`,
-  )
-  const sidegate = (...args: string[]) => run(process.execPath, [MAIN, ...args, '--config', file])
+    credential: { tokenFile: token }`
+  const { base, port, sidegate, start, records } = await operated(t, target, { token: server.tokens.admin })
   const checked = await sidegate('run', '--check')
   t.equal(checked.code, 0, checked.stderr)
   t.match(checked.stdout, /credential +the token in \S+, read at each use/)
   t.match(checked.stdout, /token says +nothing: it is no JWT/)
   t.notMatch(checked.stdout, server.tokens.admin)
 
-  const program = await startProgram(process.execPath, [MAIN, 'run', '--config', file])
-  t.teardown(async () => void (await program.stop('SIGKILL')))
-  await program.output(/"msg":"started"/, 30_000)
+  const program = await start()
   t.match((await sidegate('status')).stdout, `certificate-authority  ${join(base, 'ca.pem')}`)
   // The agent knows the sidecar by the certificate alone, and has a token that means nothing.
   const kubectl = (...args: string[]) => [
-    `--server=https://127.0.0.1:${agentPort}`,
+    `--server=https://127.0.0.1:${port}`,
     `--certificate-authority=${join(base, 'ca.pem')}`,
     '--token=meaningless',
     `--cache-dir=${join(base, 'cache')}`,
@@ -87,14 +66,13 @@ targets:
   const again = await run(KUBECTL, kubectl('get', 'configmap', 'seen', '-n', 'orders', '-o', 'name'))
   t.match(again, { code: 0, stdout: 'configmap/seen\n' })
   await program.stop('SIGTERM')
-  const records: StoredRecord[] = []
-  for await (const { record } of readJournal(join(base, 'journal'))) records.push(record)
-  const reasons = records.flatMap((record) =>
+  const stored = await records()
+  const reasons = stored.flatMap((record) =>
     record.type === 'session-end' && record.session === session?.id ? [record.reason] : [],
   )
   t.same(reasons, ['session.ended: nobody watches it'])
-  const settled = (type: StoredRecord['type']) => records.filter((record) => record.type === type).length
+  const settled = (type: StoredRecord['type']) => stored.filter((record) => record.type === type).length
   t.equal(settled('outcome'), settled('decision'), 'every permit is settled')
-  const journal = readFileSync(join(base, 'sidegate.yaml'), 'utf8') + JSON.stringify(records)
+  const journal = readFileSync(join(base, 'sidegate.yaml'), 'utf8') + JSON.stringify(stored)
   t.notMatch(journal, server.tokens.admin)
 })

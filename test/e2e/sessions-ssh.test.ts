@@ -1,51 +1,29 @@
 /** An SSH target as an operator sets it up, and the kill switch as an operator uses it. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { SessionStatus } from '../../src/commands/run/sessions.ts'
-import { readJournal } from '../../src/record/reader.ts'
 import type { StoredRecord } from '../../src/record/records.ts'
-import { buildBundle } from '../support/bundle.ts'
-import { freePort } from '../support/ports.ts'
-import { run, startProgram } from '../support/process.ts'
 import { ssh, sshClient } from '../support/ssh-clients.ts'
 import { startSshd } from '../support/sshd.ts'
-import { ADMIN_TOKEN, MAIN, until } from './sidecar.ts'
+import { operated } from './operated.ts'
+import { until } from './sidecar.ts'
 
 t.setTimeout(90_000)
 
 t.test(
   'an SSH target is checked, run, listed, and its running and idle sessions are ended by an operator',
   async (t) => {
-    const base = mkdtempSync(join(tmpdir(), 'sidegate-e2e-sessions-'))
-    t.teardown(() => rmSync(base, { recursive: true, force: true }))
     const server = await startSshd()
     t.teardown(() => server.stop())
-    const [agentPort, adminPort, bundle] = [await freePort(), await freePort(), await buildBundle('bundles/permissive')]
-    const file = join(base, 'sidegate.yaml')
-    writeFileSync(join(base, 'token'), ADMIN_TOKEN, { mode: 0o600 })
-    writeFileSync(
-      join(base, 'hosts'),
-      server.hostKeys.map((key) => `[${server.host}]:${server.port} ${key}\n`).join(''),
-    )
     chmodSync(server.client.file, 0o600)
-    writeFileSync(
-      file,
-      `version: 1
-admin: { listen: "127.0.0.1:${adminPort}", tokenFile: token }
-policy: { bundle: { file: "${bundle}", allowUnsigned: true } }
-record: { journal: { directory: journal } }
-targets:
-  host:
+    const target = `  host:
     protocol: ssh
-    listen: "127.0.0.1:${agentPort}"
     upstream: { host: ${server.host}, port: ${server.port}, knownHostsFile: hosts }
     agent: { authenticate: none, knownHosts: line }
-    credential: { user: "${server.user}", privateKeyFile: "${server.client.file}" }
-`,
-    )
-    const sidegate = (...args: string[]) => run(process.execPath, [MAIN, ...args, '--config', file])
+    credential: { user: "${server.user}", privateKeyFile: "${server.client.file}" }`
+    const hosts = server.hostKeys.map((key) => `[${server.host}]:${server.port} ${key}\n`).join('')
+    const { base, port, sidegate, start, records } = await operated(t, target, { hosts })
     const checked = await sidegate('run', '--check')
     t.equal(checked.code, 0, checked.stderr)
     t.match(
@@ -54,12 +32,10 @@ targets:
     )
     t.match(checked.stdout, /credential +login \S+, the key in \S+, ssh-ed25519 SHA256:/)
 
-    const program = await startProgram(process.execPath, [MAIN, 'run', '--config', file])
-    t.teardown(async () => void (await program.stop('SIGKILL')))
-    await program.output(/"msg":"started"/, 30_000)
+    const program = await start()
     t.match((await sidegate('status')).stdout, `known_hosts  ${readFileSync(join(base, 'line'), 'utf8').trim()}`)
     // The agent knows the sidecar by the line alone.
-    const address = { host: '127.0.0.1', port: agentPort, user: 'agent', hostKeys: [] }
+    const address = { host: '127.0.0.1', port, user: 'agent', hostKeys: [] }
     const client = sshClient(address, { UserKnownHostsFile: join(base, 'line') })
     const list = async () => JSON.parse((await sidegate('sessions', 'list', '--json')).stdout) as SessionStatus[]
 
@@ -86,13 +62,12 @@ targets:
     t.match((await sidegate('sessions', 'list')).stdout, 'no session is open')
 
     await program.stop('SIGTERM')
-    const records: StoredRecord[] = []
-    for await (const { record } of readJournal(join(base, 'journal'))) records.push(record)
+    const stored = await records()
     const reason = (id: string | undefined) =>
-      records.flatMap((record) => (record.type === 'session-end' && record.session === id ? [record.reason] : []))
+      stored.flatMap((record) => (record.type === 'session-end' && record.session === id ? [record.reason] : []))
     t.same(reason(sessions[0]?.id), ['session.ended: a job that hangs'])
     t.same(reason(sessions[1]?.id), ['session.ended: nobody is there'])
-    const settled = (type: StoredRecord['type']) => records.filter((record) => record.type === type).length
+    const settled = (type: StoredRecord['type']) => stored.filter((record) => record.type === type).length
     t.equal(settled('outcome'), settled('decision'), 'every permit is settled')
   },
 )

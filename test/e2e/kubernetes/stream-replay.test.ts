@@ -1,44 +1,25 @@
 /** Streams as an auditor finds them: a whole sidecar, its journal, and the commands that read it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { buildBundle } from '../../support/bundle.ts'
-import { freePort } from '../../support/ports.ts'
-import { run, startProgram } from '../../support/process.ts'
-import { ADMIN_TOKEN, MAIN } from '../sidecar.ts'
+import { run } from '../../support/process.ts'
+import { operated } from '../operated.ts'
 import { KUBECTL, kubeconfig, POD, setStage } from './stream-stage.ts'
 
 t.setTimeout(90_000)
 
 t.test('an exec is replayed as it was shown, with or without a terminal', async (t) => {
-  const base = mkdtempSync(join(tmpdir(), 'sidegate-e2e-replay-'))
-  t.teardown(() => rmSync(base, { recursive: true, force: true }))
   const stage = await setStage()
   t.teardown(() => stage.stop())
-  const [agentPort, adminPort, bundle] = [await freePort(), await freePort(), await buildBundle('bundles/permissive')]
-  const file = join(base, 'sidegate.yaml')
-  writeFileSync(join(base, 'admin'), ADMIN_TOKEN, { mode: 0o600 })
-  writeFileSync(join(base, 'token'), stage.server.tokens.admin, { mode: 0o600 })
-  writeFileSync(
-    file,
-    `version: 1
-admin: { listen: "127.0.0.1:${adminPort}", tokenFile: admin }
-policy: { bundle: { file: "${bundle}", allowUnsigned: true } }
-record: { journal: { directory: journal } }
-targets:
-  cluster:
+  const { port: upstream, caFile, tokens } = stage.server
+  const target = `  cluster:
     protocol: kubernetes
-    listen: "127.0.0.1:${agentPort}"
-    upstream: { host: 127.0.0.1, port: ${stage.server.port}, ca: "${stage.server.caFile}" }
+    upstream: { host: 127.0.0.1, port: ${upstream}, ca: "${caFile}" }
     agent: { authenticate: none, caFile: ca.pem }
-    credential: { tokenFile: token }
-`,
-  )
-  const program = await startProgram(process.execPath, [MAIN, 'run', '--config', file])
-  t.teardown(async () => void (await program.stop('SIGKILL')))
-  await program.output(/"msg":"started"/, 30_000)
-  const env = { ...process.env, KUBECONFIG: kubeconfig(base, 'agent', agentPort, join(base, 'ca.pem'), 'worthless') }
+    credential: { tokenFile: token }`
+  const { base, port, sidegate, start } = await operated(t, target, { token: tokens.admin })
+  const program = await start()
+  const env = { ...process.env, KUBECONFIG: kubeconfig(base, 'agent', port, join(base, 'ca.pem'), 'worthless') }
 
   const plain = await run(KUBECTL, ['exec', POD, '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'], { env })
   t.match(plain, { code: 3, stdout: 'out\n' })
@@ -47,11 +28,10 @@ targets:
   t.match(terminal.stdout, /31 97/)
   await program.stop('SIGTERM')
 
-  const audit = (...args: string[]) => run(process.execPath, [MAIN, 'audit', ...args, '--config', file])
-  const listed = (await audit('sessions', '--json')).stdout.trim().split('\n')
+  const listed = (await sidegate('audit', 'sessions', '--json')).stdout.trim().split('\n')
   const sessions = listed.map((line) => JSON.parse(line) as { readonly session: string })
   const replays: string[] = []
-  for (const { session } of sessions) replays.push((await audit('replay', session, '--asciicast')).stdout)
+  for (const { session } of sessions) replays.push((await sidegate('audit', 'replay', session, '--asciicast')).stdout)
   const withTerminal = replays.find((text) => text.includes('31 97')) ?? ''
   t.match(withTerminal, /"o","31 97\\r\\n"/)
   t.match(withTerminal, /^\{"version":2,"width":97,"height":31/)
