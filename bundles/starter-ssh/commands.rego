@@ -50,22 +50,29 @@ _commands := {
 
 allow contains {"code": "commands.look"} if ssh.only_runs(_commands)
 
+# An agent is told one reason, so each of these leaves a line to the one that says best what is in its way; of what
+# reads commands, `shell.open` does. Together they deny all that is not literal.
 deny contains {
 	"code": "commands.hidden",
-	"message": "this line runs commands that cannot be seen in it: code, a script, what another host or the shell runs",
-	"remedy": "send the commands themselves, without sh -c, eval, interpreters, ssh and programs that run others",
+	"message": "this line runs commands that cannot be seen in it: code, a script, what another host or a pager runs",
+	"remedy": concat("", [
+		"send the commands themselves, without interpreters, ssh, editors and programs that run others; ",
+		"on a terminal, git and systemctl need --no-pager as their first word",
+	]),
 } if {
-	ssh.asks_for("exec")
-	ssh.hides_commands
+	_out_of_sight
+	not ssh.opens_shell
 }
 
 deny contains {
 	"code": "commands.expanded",
-	"message": "this line is more than commands and their words: it expands, assigns, redirects or loops",
+	"message": "this line is more than commands and their words: it expands, assigns, redirects, loops or defines",
 	"remedy": "write every word out, and put quotes around text; |, ; && and || may join commands, and 2>&1 output",
 } if {
 	ssh.asks_for("exec")
 	not ssh.is_literal
+	not _out_of_sight
+	not _as_another_user
 }
 
 deny contains {
@@ -73,8 +80,7 @@ deny contains {
 	"message": "this acts as another user than the one that is logged in",
 	"remedy": "leave out sudo, su and their like",
 } if {
-	ssh.asks_for("exec")
-	ssh.changes_user
+	_changes_user
 }
 
 deny contains {
@@ -86,6 +92,33 @@ deny contains {
 	]),
 } if {
 	ssh.is_literal
+	not _changes_user
 	not ssh.only_runs(_commands)
 	not files.copies
+}
+
+# A variable that could change what is run is an assignment first.
+_out_of_sight if {
+	ssh.asks_for("exec")
+	not _assigns
+	some command in input.command.detail.commands
+	command.hides != null
+}
+
+_assigns if {
+	some reason in input.command.detail.reasons
+	reason in {"assignment", "declaration"}
+}
+
+_as_another_user if {
+	ssh.asks_for("exec")
+	some command in input.command.detail.commands
+	command.user != null
+}
+
+_changes_user if _as_another_user
+
+_changes_user if {
+	ssh.is_literal
+	ssh.changes_user
 }

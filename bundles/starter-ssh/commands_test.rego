@@ -1,6 +1,7 @@
 package policy.commands_test
 
 import data.policy.commands
+import data.policy.connections
 import data.sidegate.samples
 
 _codes(said) := {each.code | some each in said}
@@ -61,21 +62,53 @@ test_words_that_the_shell_expands_are_refused if {
 	}
 }
 
-test_commands_out_of_sight_are_refused if {
-	script := object.union(samples.command(["sh", "x.sh"]), {"hides": "file"})
-	hiding := samples.ssh({"literal": true, "commands": [script]})
-	{"commands.hidden", "commands.expanded"} & _codes(commands.deny) != set() with input as hiding
-	commands.allow == set() with input as hiding
-	"commands.hidden" in _codes(commands.deny) with input as _not_literal(["ls"], ["function"])
+_hiding(words, hides, reasons) := samples.ssh({
+	"reasons": array.concat(["hidden-commands"], reasons),
+	"commands": [object.union(samples.command(words), {"hides": hides})],
+})
+
+test_commands_out_of_sight_are_refused_as_just_that if {
+	every hides in ["words", "code", "file", "escape", "remote", "depth", "odd"] {
+		every reasons in [[], ["glob"], ["shell-state"]] {
+			hiding := _hiding(["python3", "x.py"], hides, reasons)
+			_codes(commands.deny) & {"commands.expanded", "commands.unlisted", "commands.user"} == set() with input as hiding
+			commands.allow == set() with input as hiding
+		}
+		_codes(commands.deny) | _codes(connections.deny) != set() with input as _hiding(["python3"], hides, [])
+	}
+	_codes(commands.deny) == {"commands.hidden"} with input as _hiding(["bash", "x.sh"], "file", [])
 }
 
-test_other_users_are_refused if {
-	by_sudo := samples.ssh({"literal": true, "commands": [
-		samples.command(["sudo", "cat", "/srv/a"]),
-		object.union(samples.command(["cat", "/srv/a"]), {"nested": 1, "via": "sudo", "user": "root"}),
-	]})
-	"commands.user" in _codes(commands.deny) with input as by_sudo
-	commands.allow == set() with input as by_sudo
+test_what_reads_commands_is_refused_as_a_shell_and_nothing_else if {
+	reading := _hiding(["bash"], "input", [])
+	commands.deny == set() with input as reading
+	_codes(connections.deny) == {"shell.open"} with input as reading
+	commands.allow == set() with input as reading
+}
+
+test_what_only_changes_the_shell_is_refused_as_more_than_words if {
+	every reason in ["function", "assignment", "declaration", "shell-state"] {
+		_codes(commands.deny) == {"commands.expanded"} with input as _not_literal(["ls"], [reason])
+	}
+}
+
+test_variables_that_change_what_is_run_are_refused_as_assignments if {
+	every reason in ["assignment", "declaration"] {
+		_codes(commands.deny) == {"commands.expanded"} with input as _hiding(["export", "PATH=/tmp"], "escape", [reason])
+	}
+}
+
+test_other_users_are_refused_as_just_that if {
+	inner := object.union(samples.command(["cat", "/srv/a"]), {"nested": 1, "via": "sudo", "user": "root"})
+	every by_sudo in [
+		samples.ssh({"literal": true, "commands": [samples.command(["sudo", "cat", "/srv/a"]), inner]}),
+		samples.ssh({"reasons": ["glob"], "commands": [samples.command(["sudo", "cat", "/srv/a"]), inner]}),
+	] {
+		_codes(commands.deny) == {"commands.user"} with input as by_sudo
+		commands.allow == set() with input as by_sudo
+	}
+	unknown := samples.ssh({"literal": true, "commands": [object.remove(samples.command(["ls"]), ["user"])]})
+	_codes(commands.deny) == {"commands.user"} with input as unknown
 }
 
 test_nothing_else_is_a_matter_of_commands if {
