@@ -49,7 +49,7 @@ deny contains {
 	"message": "this copies files from or to where that is not allowed, or with options that are not known",
 	"remedy": concat("", [
 		"copy from ", concat(" and ", sort(readable)), ", to ", concat(" and ", sort(writable)),
-		", by absolute paths; fetch from ", concat(" and ", sort(_repositories)),
+		", by absolute paths, and with rsync -a by --no-links too; fetch from ", concat(" and ", sort(_repositories)),
 		"; sftp, and scp without -O, tell what is wrong file by file",
 	]),
 } if {

@@ -57,6 +57,12 @@ test_copies_are_judged_by_where_from_and_where_to if {
 		_codes(files.deny) == {"files.copy"} with input as samples.transfer(program, "download", ["/etc/shadow"])
 		_codes(files.deny) == {"files.copy"} with input as samples.exec([[program, "--odd"]])
 	}
+	linked := object.union(
+		samples.transfer("rsync", "upload", ["/srv/agent/"]),
+		{"command": {"detail": {"transfer": {"links": true}}}},
+	)
+	_codes(files.deny) == {"files.copy"} with input as linked
+	files.allow == set() with input as linked
 	_codes(files.allow) == {"files.copy"} with input as samples.transfer("git", "download", ["/srv/git/app.git"])
 	_codes(files.deny) == {"files.copy"} with input as samples.transfer("git", "upload", ["/srv/git/app.git"])
 }

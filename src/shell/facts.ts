@@ -63,6 +63,8 @@ export type Transfer = {
   readonly program: 'scp' | 'rsync' | 'git'
   readonly direction: 'upload' | 'download'
   readonly paths: readonly string[]
+  /** An upload that makes symbolic links of the agent's: by them, later paths lead elsewhere. */
+  readonly links: boolean
 }
 
 /** The keys of `input.command.detail` that a command line fills. */

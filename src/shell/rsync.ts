@@ -22,6 +22,9 @@ const OPTIONS: ReadonlyMap<string, Value> = new Map<string, Value>([
   ['files-from', 'stdin'],
 ])
 
+/** `-l`, before the capabilities that follow `e`. */
+const LINKS = /^-[^e]*l/
+
 /** A name in the directory that is copied to. */
 const WITHIN = /^(?!\.\.?$)[^/]+$/
 
@@ -32,21 +35,31 @@ export function rsyncTransfer(words: readonly string[]): Transfer | null {
   const dot = words.indexOf('.', 1)
   if (dot === -1) return null
   const paths = words.slice(dot + 1)
+  const options = new Set<string>()
+  let links = false
   for (let at = sender ? 2 : 1; at < dot; at += 1) {
     const word = words[at] ?? ''
-    if (LETTERS.test(word) || NUMBERS.test(word)) continue
+    if (LETTERS.test(word) || NUMBERS.test(word)) {
+      links ||= LINKS.test(word)
+      continue
+    }
     const [, name = '', attached] = LONG.exec(word) ?? []
     // A download that deletes is no download.
     if (name === 'sender' || (sender && name.startsWith('remove'))) return null
     const needs = OPTIONS.get(name)
     if (needs === undefined) return null
+    options.add(name)
     if (needs === 'none') continue
     const value = attached ?? words[(at += 1)] ?? ''
     if (!allowed(needs, value)) return null
     if (needs === 'path' && value.startsWith('/')) paths.push(value)
   }
   const named = paths.length > 0 && !paths.some((path) => path === '' || path.startsWith('-'))
-  return named ? { program: 'rsync', direction: sender ? 'download' : 'upload', paths } : null
+  if (!named) return null
+  if (sender) return { program: 'rsync', direction: 'download', paths, links: false }
+  // `--safe-links` is no help: a link may lead out by way of another (CVE-2024-12088).
+  links = (links || options.has('links')) && !options.has('munge-links')
+  return { program: 'rsync', direction: 'upload', paths, links }
 }
 
 /** Relative paths start from the directory that is copied to, not from where policies think them to. */

@@ -48,7 +48,7 @@ function scp(words: readonly string[]): Transfer | null {
   const paths = words.slice(next)
   const upload = letters.includes('t')
   if (upload === letters.includes('f') || paths.length === 0 || (upload && paths.length > 1)) return null
-  return { program: 'scp', direction: upload ? 'upload' : 'download', paths }
+  return { program: 'scp', direction: upload ? 'upload' : 'download', paths, links: false }
 }
 
 const GIT: ReadonlyMap<string, Transfer['direction']> = new Map([
@@ -62,5 +62,5 @@ function git(service: string, words: readonly string[]): Transfer | null {
   const paths = words.filter((word) => !/^--(strict|no-strict|timeout=\d+)$/.test(word))
   const [repository] = paths
   if (direction === undefined || repository === undefined || paths.length > 1 || /^(-|$)/.test(repository)) return null
-  return { program: 'git', direction, paths }
+  return { program: 'git', direction, paths, links: false }
 }

@@ -76,8 +76,14 @@ const DENIED: readonly JsonObject[] = [
   exec({ literal: false, argv: ['ls', null] }, 'ls'),
   { ...exec({}, 'ls', '-l', '/srv'), literal: false, reasons: ['glob'] },
   { ...exec({}, 'ls', '/srv'), commands: [command('ls', '/srv'), command('id', '-x')] },
-  { ...exec({}, 'scp', '-t', '/etc'), transfer: { program: 'scp', direction: 'upload', paths: ['/etc'] } },
-  { ...exec({}, 'scp', '-t', '/x'), transfer: { program: 'scp', direction: 'upload', paths: ['/srv/agent', '/x'] } },
+  {
+    ...exec({}, 'scp', '-t', '/etc'),
+    transfer: { program: 'scp', direction: 'upload', paths: ['/etc'], links: false },
+  },
+  {
+    ...exec({}, 'scp', '-t', '/x'),
+    transfer: { program: 'scp', direction: 'upload', paths: ['/srv/agent', '/x'], links: false },
+  },
   sftp('open', '/etc/shadow', { flags: ['read'] }),
   sftp('open', '/srv/app/a', { flags: ['read', 'truncate'] }),
   sftp('open', '/srv/link', { flags: ['read'], resolved: '/etc/shadow' }),
@@ -143,7 +149,12 @@ t.test('facts that are odd in several places at once are never allowed', async (
         const other = Object.fromEntries(
           Object.entries(merged).filter(([, value]) => value !== undefined),
         ) as JsonObject
-        return fits(other) || decide(other) !== 'allow'
+        // Of several changes, some may make another request of it, whose other facts do not matter.
+        const fitting = Object.entries(changes).filter(
+          ([key, value]) => value !== undefined && fits({ ...detail, [key]: value }),
+        )
+        const another = { ...detail, ...Object.fromEntries(fitting) } as JsonObject
+        return fits(other) || decide(another) === 'allow' || decide(other) !== 'allow'
       },
     ),
     { numRuns: 3_000 },

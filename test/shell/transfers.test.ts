@@ -23,9 +23,23 @@ const SERVERS: readonly (readonly [string, string, string, readonly string[]])[]
 t.test("the server's side of scp, rsync and git is recognised, with its direction and paths", (t) => {
   for (const [line, program, direction, paths] of SERVERS) {
     const { transfer, literal } = factsOf(line)
-    t.strictSame(transfer, { program, direction, paths }, line)
+    t.match(transfer, { program, direction, paths }, line)
+    t.equal(transfer?.paths.length, paths.length, line)
     t.ok(literal, line)
   }
+  t.end()
+})
+
+t.test('uploads that make symbolic links are known, and those that make none that lead anywhere', (t) => {
+  const makes = (line: string) => factsOf(line).transfer?.links
+  for (const options of ['-vlogDtpre.iLsfxCIvu', '-r --links', '-rl --safe-links', '-rl --suffix --munge-links']) {
+    t.equal(makes(`rsync --server ${options} . /srv`), true, options)
+    t.equal(makes(`rsync --server --sender ${options} . /srv`), false, options)
+  }
+  for (const options of ['-ogDtpre.iLsfxCIvu', '-rl --munge-links', '-r --suffix -l', '-r']) {
+    t.equal(makes(`rsync --server ${options} . /srv`), false, options)
+  }
+  for (const line of ['scp -t /srv', 'git-receive-pack /srv']) t.equal(makes(line), false, line)
   t.end()
 })
 

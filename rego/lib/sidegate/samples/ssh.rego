@@ -53,7 +53,7 @@ sftp_open(path, flags) := ssh({"kind": "sftp", "operation": "open", "path": path
 # METADATA
 # title: A file copy that scp, rsync or git asks for
 transfer(program, direction, paths) := object.union(exec([[_servers[program][direction]]]), {"command": {"detail": {
-	"transfer": {"program": program, "direction": direction, "paths": paths},
+	"transfer": {"program": program, "direction": direction, "paths": paths, "links": false},
 }}})
 
 _servers := {

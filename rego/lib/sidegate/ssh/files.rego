@@ -45,9 +45,13 @@ downloads_under(paths) if {
 
 # METADATA
 # title: Only uploads files under these paths, by scp or rsync
-# description: As `downloads_under`.
+# description: |
+#   As `downloads_under`. Making symbolic links is no part of it, since by them later paths lead elsewhere: rsync needs
+#   `--no-links` beside `-a`, or `-M--munge-links`. A login that is root's should not have rsync at all: with `-a` it
+#   makes devices too.
 uploads_under(paths) if {
 	_copies("upload")
+	input.command.detail.transfer.links == false
 	_transfer_under(paths)
 }
 

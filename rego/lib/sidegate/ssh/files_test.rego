@@ -238,6 +238,16 @@ test_git_is_judged_by_repository if {
 	not ssh.fetches({"/srv/a.git"}) with input as samples.ssh(object.union(fetched, {"literal": false}))
 }
 
+test_uploads_that_make_links_are_no_uploads_under_paths if {
+	request := samples.transfer("rsync", "upload", ["/srv/data"])
+	every links in [true, null, "false"] {
+		not ssh.uploads_under(_data) with input as object.union(
+			request,
+			{"command": {"detail": {"transfer": {"links": links}}}},
+		)
+	}
+}
+
 test_copies_are_seen_also_where_their_options_are_not_known if {
 	ssh.transfers("upload") with input as samples.transfer("scp", "upload", ["x"])
 	not ssh.transfers("upload") with input as samples.transfer("scp", "download", ["x"])
