@@ -5,6 +5,7 @@ import type { Decision } from '../../gate/decision.ts'
 import type { Verdict } from '../../gate/gate.ts'
 import { type Refusal, refusal } from '../../gate/refusal.ts'
 import type { Session } from '../../gate/session.ts'
+import { recorded } from '../../stream/journal.ts'
 import type { Body } from './body/body.ts'
 import { decodeBody } from './body/decode.ts'
 import { sealForward, unjudged } from './commands.ts'
@@ -135,7 +136,7 @@ class Exchange {
       },
       ...(request.endless ? { revoked: (because: Refusal) => this.#revoke(because) } : {}),
     })
-    await this.#recorded()
+    await recorded(gate)
     this.#conclude(session, request, verdict)
   }
 
@@ -212,15 +213,9 @@ class Exchange {
   }
 
   async #refuse(session: Session, command: Command, because: Refusal, request: Request | null = null): Promise<void> {
-    const told = this.#conversation.shared.wiring.gate.refuse(session, command, because)
-    await this.#recorded()
+    const { gate } = this.#conversation.shared.wiring
+    const told = gate.refuse(session, command, because)
+    await recorded(gate)
     answerRefusal(this.#response, told, { facts: request?.facts ?? null, last: !this.#incoming.complete })
-  }
-
-  /** Rejects when what was decided could not be recorded. */
-  async #recorded(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#conversation.shared.wiring.gate.whenRecorded((error) => (error === null ? resolve() : reject(error)))
-    })
   }
 }

@@ -1,5 +1,6 @@
 /** Refusals as the API server's own `Status` (meta/v1), which kubectl and client libraries print well. */
 import { type Refusal, refusal } from '../../gate/refusal.ts'
+import { journalRefusal } from '../../stream/journal.ts'
 import type { RequestFacts } from './request/facts.ts'
 
 export interface Status {
@@ -69,7 +70,6 @@ function subjectOf(facts: RequestFacts | null, http: number): string {
 
 /** A journal that failed is told as that: clients may ask again once it is mended. */
 export function failureOf(error: unknown): Refusal {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'record.unavailable' || code === 'record.spool-full') return refusal(code)
-  return refusal('policy.error', 'the request could not be judged', 'tell whoever runs the sidecar')
+  const failed = refusal('policy.error', 'the request could not be judged', 'tell whoever runs the sidecar')
+  return journalRefusal(error) ?? failed
 }

@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
+import { recorded } from '../../../stream/journal.ts'
 import { sealForward, type Upgrade, unjudged } from '../commands.ts'
 import { failureOf } from '../refusal.ts'
 import type { Request } from '../request/facts.ts'
@@ -141,9 +142,7 @@ class Upgrading {
     const command =
       request === null ? unjudged(method, url) : this.#conversation.shared.commands.of(request, upgrade, null)
     const told = gate.refuse(session, command, because)
-    await new Promise<void>((resolve, reject) => {
-      gate.whenRecorded((error) => (error === null ? resolve() : reject(error)))
-    })
+    await recorded(gate)
     answerUpgrade(this.#socket, told, request?.facts ?? null)
   }
 }

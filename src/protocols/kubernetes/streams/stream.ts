@@ -10,9 +10,10 @@ import type { Command } from '../../../gate/command.ts'
 import type { Decision } from '../../../gate/decision.ts'
 import type { Permit, Verdict } from '../../../gate/gate.ts'
 import type { OutcomeStatus } from '../../../gate/ports.ts'
-import { type Refusal, type RefusalCode, refusal, REFUSALS } from '../../../gate/refusal.ts'
+import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
 import { Allowance } from '../../../stream/allowance.ts'
+import { journalRefusal, recorded } from '../../../stream/journal.ts'
 import { honourStream } from '../../../stream/obligations.ts'
 import { Recording } from '../../../stream/recording.ts'
 import { upstreamRefusal } from '../credential/failure.ts'
@@ -79,9 +80,7 @@ export class Stream {
       signal: this.#ending.signal,
     })
     try {
-      await new Promise<void>((resolve, reject) => {
-        gate.whenRecorded((error) => (error === null ? resolve() : reject(error)))
-      })
+      await recorded(gate)
       return await this.#ruled(verdict)
     } catch (error) {
       this.#failed(error)
@@ -200,7 +199,7 @@ export class Stream {
   }
 
   #failed(error: unknown): void {
-    const because = recordRefusal(error)
+    const because = journalRefusal(error)
     if (because === null) this.#of.conversation.log.error({ err: error }, 'a stream failed')
     this.stop(because ?? refusal('policy.error', 'the stream failed', 'tell whoever runs the sidecar'), 'failed')
   }
@@ -223,10 +222,4 @@ export class Stream {
     const { gate } = this.#of.conversation.shared.wiring
     gate.settle(this.#permit, 0, { status, code, rows: 0, bytes: this.#sent, masked: [] })
   }
-}
-
-/** Null where the journal did not say so. */
-function recordRefusal(error: unknown): Refusal | null {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return code.startsWith('record.') && code in REFUSALS ? refusal(code as RefusalCode) : null
 }

@@ -1,5 +1,6 @@
 /** What an agent is told of an error that is none of its own. */
-import { type Refusal, refusal, type RefusalCode } from '../../../gate/refusal.ts'
+import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import { journalRefusal } from '../../../stream/journal.ts'
 import { UpstreamError } from '../legs.ts'
 import { OpenFailed } from './channels.ts'
 
@@ -10,10 +11,7 @@ export function upstreamRefusal(error: unknown): Refusal | null {
   return null
 }
 
-const JOURNAL: readonly string[] = ['record.unavailable', 'record.spool-full'] satisfies RefusalCode[]
-
 export function failureRefusal(error: unknown): Refusal {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (typeof code === 'string' && JOURNAL.includes(code)) return refusal(code as RefusalCode)
-  return refusal('protocol.violation', 'the session failed inside the sidecar, and was ended')
+  const violation = refusal('protocol.violation', 'the session failed inside the sidecar, and was ended')
+  return journalRefusal(error) ?? violation
 }

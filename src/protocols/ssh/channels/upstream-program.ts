@@ -11,6 +11,7 @@ import type { Permit, Verdict } from '../../../gate/gate.ts'
 import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import { Allowance } from '../../../stream/allowance.ts'
+import { recorded } from '../../../stream/journal.ts'
 import { Recording } from '../../../stream/recording.ts'
 import type { AgentEnd } from './agent-end.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
@@ -81,7 +82,7 @@ export class UpstreamProgram implements Program {
     // It may fail before anybody waits for it.
     opening.catch(() => {})
     try {
-      await this.#recorded()
+      await recorded(this.#setting.gate)
       const channel = await opening
       if (this.#over) return channel.abort()
       this.#run(permit, recording, channel)
@@ -98,12 +99,6 @@ export class UpstreamProgram implements Program {
     const channel = await channels.open('session')
     channel.events = this.#fromUpstream
     return channel
-  }
-
-  #recorded(): Promise<void> {
-    return new Promise((resolve, reject) =>
-      this.#setting.gate.whenRecorded((error) => (error === null ? resolve() : reject(error))),
-    )
   }
 
   #run(permit: Permit, recording: Recording, channel: Channel): void {

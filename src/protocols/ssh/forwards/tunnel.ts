@@ -5,6 +5,7 @@ import type { OutcomeStatus } from '../../../gate/ports.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { Session } from '../../../gate/session.ts'
 import { Allowance } from '../../../stream/allowance.ts'
+import { journalRefusal, recorded } from '../../../stream/journal.ts'
 import type { Channel } from '../channels/channel.ts'
 import { honourForward } from '../obligations.ts'
 import { type Side, Splice } from './splice.ts'
@@ -81,10 +82,11 @@ export class Tunnel {
 
   /** What is to be asked of the upstream host, once the decision is on record. */
   async take(): Promise<Uint8Array | Refusal> {
-    const { promise, resolve } = Promise.withResolvers<Error | null>()
-    this.#terms.gate.whenRecorded(resolve)
-    const error = await promise
-    if (error !== null) this.end(recordRefusal(error), 'skipped')
+    try {
+      await recorded(this.#terms.gate)
+    } catch (error) {
+      this.end(recordRefusal(error), 'skipped')
+    }
     return this.start()
   }
 
@@ -188,9 +190,5 @@ export class Tunnel {
 }
 
 function recordRefusal(error: unknown): Refusal {
-  return refusal(
-    error instanceof Error && 'code' in error && error.code === 'record.spool-full'
-      ? 'record.spool-full'
-      : 'record.unavailable',
-  )
+  return journalRefusal(error) ?? refusal('record.unavailable')
 }
