@@ -179,10 +179,12 @@ export class Gate {
     const sequence = session.sequence + 1
     session.sequence += request.commands.length
     session.usage.commands += request.commands.length
+    const { commands } = request
     const answers: Answer[] = []
     const rulings: Ruling[] = []
     let verdict: Ruling['kind'] = 'allow'
-    for (const [index, command] of request.commands.entries()) {
+    for (let index = 0; index < commands.length; index++) {
+      const command = commands[index] as Command
       const answer = this.#policy.decide({ session, command, sequence: sequence + index, grant: null })
       const ruling = this.#weigh(answer, request, index, null)
       answers.push(answer)
@@ -401,15 +403,14 @@ export class Gate {
     const whole = refusalAmong(rulings)
     let position: Position = 0
     try {
-      for (const [index, answer] of answers.entries()) {
-        const command = request.commands[index] as Command
+      for (let index = 0; index < answers.length; index++) {
         const ruling = rulings[index]
         const own = ruling?.kind === 'refuse' ? ruling.refusal : whole
         position = this.#record.decision({
           session,
           sequence: sequence + index,
-          command,
-          answer,
+          command: request.commands[index] as Command,
+          answer: answers[index] as Answer,
           grant: grants?.[index] ?? null,
           refusal: own,
           at,

@@ -13,7 +13,8 @@ import { farewell } from './refusal.ts'
 import { AgentSide } from './relay/agent.ts'
 import type { Obligations } from './relay/obligations.ts'
 import { Outgoing } from './relay/outgoing.ts'
-import { type Analyses, Relay } from './relay/relay.ts'
+import type { Analyses } from './relay/naming.ts'
+import { Relay } from './relay/relay.ts'
 import { ServerSide } from './relay/server.ts'
 
 export interface Parties {

@@ -7,7 +7,8 @@ import { decodeFrontend, FRONTEND, ProtocolViolation } from '../messages.ts'
 import { FLUSH, newToken, refusedCopy, refusedQuery, TERMINATE } from '../origination.ts'
 import type { Execution } from './execution.ts'
 import { ExtendedQuery } from './extended.ts'
-import { refused, type Relay } from './relay.ts'
+import { refused } from './refused.ts'
+import type { Relay } from './relay.ts'
 import { SimpleQuery } from './simple.ts'
 
 /** What may come while a COPY takes data. PostgreSQL itself ends the connection at all else. */

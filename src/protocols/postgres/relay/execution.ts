@@ -4,10 +4,10 @@ import type { Permit } from '../../../gate/gate.ts'
 import type { OutcomeStatus } from '../../../gate/ports.ts'
 import type { Refusal } from '../../../gate/refusal.ts'
 import type { MaskPlan, RowMasker } from '../masking.ts'
-import type { Version } from '../names.ts'
 import type { Token } from '../origination.ts'
 import { innermost } from '../compose.ts'
 import type { Role, Statement } from '../statement.ts'
+import type { NameChanges } from './naming.ts'
 
 /** A prepared statement, of Parse or of SQL's PREPARE. */
 export interface Prepared {
@@ -51,9 +51,8 @@ export class Execution {
   readonly role: Role
   readonly plan: MaskPlan
   readonly portal: Portal | null
-  /** Changes of names that hold once the server says that it is done. */
-  readonly statements: readonly Version<Prepared>[]
-  readonly portals: readonly Version<Portal>[]
+  /** They hold once the server says that it is done. */
+  readonly names: NameChanges
   /** The most rows and bytes of rows that the agent may get. */
   readonly rowLimit: number
   readonly byteLimit: number
@@ -76,8 +75,7 @@ export class Execution {
     statement: Statement
     plan: MaskPlan
     portal: Portal | null
-    statements: readonly Version<Prepared>[]
-    portals: readonly Version<Portal>[]
+    names: NameChanges
   }) {
     this.permit = of.permit
     this.index = of.index
@@ -85,8 +83,7 @@ export class Execution {
     this.role = innermost(of.statement).role
     this.plan = of.plan
     this.portal = of.portal
-    this.statements = of.statements
-    this.portals = of.portals
+    this.names = of.names
     const limits = of.permit.decisions[of.index]?.limits
     this.rowLimit = limits?.rows ?? Number.POSITIVE_INFINITY
     this.byteLimit = limits?.bytes ?? Number.POSITIVE_INFINITY

@@ -8,9 +8,7 @@ import {
   decodeParameterDescription,
   decodeParameterStatus,
   decodeReadyForQuery,
-  encodeErrorResponse,
   encodeNoticeResponse,
-  type ErrorFields,
   rowsOf,
 } from '../messages.ts'
 import { FRAME, type FrameReader, NONE, PIECE, RUN } from '../framing.ts'
@@ -18,15 +16,16 @@ import { scrubError } from '../masking.ts'
 import { refusedBind, refusedQuery } from '../origination.ts'
 import { refusalResponse } from '../refusal.ts'
 import type { Execution } from './execution.ts'
+import { Failures } from './failures.ts'
 import { isChecked } from './obligations.ts'
-import { refused, type Relay } from './relay.ts'
+import { Passing } from './passing.ts'
+import { refused } from './refused.ts'
+import type { Relay } from './relay.ts'
 import type { Reply } from './replies.ts'
+import { Rows } from './rows.ts'
 
 /** Frames of the server that are held in memory to be read: RowDescription of the widest table, long errors. */
 const LARGEST_HELD = 16 * 1024 ** 2
-
-/** SQLSTATE of what was cancelled. */
-const QUERY_CANCELED = '57014'
 
 const NO_ROWS = Buffer.alloc(0)
 
@@ -34,12 +33,9 @@ export class ServerSide {
   readonly #relay: Relay
   readonly #reader: FrameReader
   readonly #pinned: ReadonlyMap<string, string>
-  /** Of the chunk: what goes on to the agent unchanged, up to here. */
-  #chunk: Buffer = Buffer.alloc(0)
-  #passFrom = 0
-  #passTo = 0
-  #out: Uint8Array[] = []
-  #dropPieces = false
+  readonly #passing = new Passing()
+  readonly #rows: Rows
+  readonly #failures: Failures
 
   /** `reader` may still hold what came with ReadyForQuery; `pinned` settings may not change. */
   constructor(relay: Relay, reader: FrameReader, pinned: ReadonlyMap<string, string>) {
@@ -47,21 +43,25 @@ export class ServerSide {
     this.#pinned = pinned
     this.#reader = reader
     reader.expect(backendTable(LARGEST_HELD))
-    this.#reader.runOf = BACKEND.DataRow
+    reader.runOf = BACKEND.DataRow
+    this.#failures = new Failures(relay, reader, this.#passing)
+    this.#rows = new Rows(relay, reader, this.#passing, (message, remedy) =>
+      this.#fatal(refusal('obligation.unsupported', message, remedy)),
+    )
   }
 
   /** A chunk of the server's, in memory that is the relay's own. */
   receive(chunk: Buffer): void {
     const reader = this.#reader
-    this.#chunk = chunk
-    this.#passFrom = this.#passTo = 0
+    this.#passing.begin(chunk)
     reader.feed(chunk)
     for (let kind = reader.next(); kind !== NONE; kind = reader.next()) {
       if (kind === FRAME) this.#frame()
-      else if (kind === RUN) this.#rows(reader.frames)
-      else if (kind === PIECE) this.#piece()
+      else if (kind === RUN) this.#rows.rows(this.#running('DataRow'), reader.frames)
+      else if (kind === PIECE) this.#rows.piece(this.#running('message in pieces'))
     }
-    this.#flush()
+    const passed = this.#passing.take()
+    if (passed !== null) this.#relay.toAgent(passed)
     this.#relay.outgoing.flush()
     this.#relay.watch()
   }
@@ -73,7 +73,7 @@ export class ServerSide {
 
   /** The server is gone: whatever was under way is lost. */
   lost(): void {
-    for (const reply of this.#relay.replies.drain()) this.#drop(reply, 'lost')
+    this.#failures.lost()
   }
 
   #frame(): void {
@@ -86,7 +86,7 @@ export class ServerSide {
       case BACKEND.ReadyForQuery:
         return this.#ready()
       case BACKEND.DataRow:
-        return this.#rows(1)
+        return this.#rows.rows(this.#running('DataRow'), 1)
       case BACKEND.RowDescription:
         return this.#rowDescription()
       case BACKEND.ParseComplete:
@@ -102,7 +102,7 @@ export class ServerSide {
       case BACKEND.EmptyQueryResponse:
         return this.#nothing()
       case BACKEND.ErrorResponse:
-        return this.#failed(decodeErrorResponse(buffer, start, end))
+        return this.#failures.failed(decodeErrorResponse(buffer, start, end))
       case BACKEND.NoticeResponse:
         return this.#notice()
       case BACKEND.ParameterStatus:
@@ -122,7 +122,7 @@ export class ServerSide {
 
   #parsed(): void {
     const reply = this.#take('parse')
-    this.#relay.statements.confirm(reply.version)
+    this.#relay.names.statements.confirm(reply.version)
     if (reply.execution !== null) this.#relay.settle(reply.execution, { status: 'completed', code: '' })
     this.#pass()
   }
@@ -130,16 +130,15 @@ export class ServerSide {
   #bound(): void {
     const reply = this.#take('bind')
     const { version, execution } = reply
-    if (version.value !== null) version.value.confirmed = true
-    this.#relay.portals.confirm(version)
+    this.#relay.names.confirmPortal(version)
     if (execution !== null) this.#relay.settle(execution, { status: 'completed', code: '' })
     this.#pass()
   }
 
   #closed(): void {
     const { statement, portal } = this.#take('close')
-    if (statement !== null) this.#relay.statements.confirm(statement)
-    if (portal !== null) this.#relay.portals.confirm(portal)
+    if (statement !== null) this.#relay.names.statements.confirm(statement)
+    if (portal !== null) this.#relay.names.portals.confirm(portal)
     this.#pass()
   }
 
@@ -169,112 +168,17 @@ export class ServerSide {
       if (!reply.own) this.#pass()
       return
     }
-    const execution = this.#relay.replies.running
-    if (execution === null) return this.#violation('an unexpected RowDescription')
-    if (isChecked(execution.plan)) this.#mask(execution, buffer.subarray(start, end))
+    const execution = this.#running('RowDescription')
+    if (isChecked(execution.plan)) this.#rows.described(execution, buffer.subarray(start, end))
     if (execution.stopped === null) this.#pass()
-  }
-
-  /** A plan that the server's own description contradicts is a defect: nothing of the result may pass. */
-  #mask(execution: Execution, description: Buffer): void {
-    const masker = this.#relay.obligations.confirm(execution.plan, description)
-    if ('message' in masker) {
-      this.#relay.log.error({ mismatch: masker.message }, 'a result was discarded')
-      const message = 'the columns of the result are not those that were predicted, so that they could be masked'
-      return this.#fatal(refusal('obligation.unsupported', message, 'select the columns by their names'))
-    }
-    execution.masker = masker
-  }
-
-  /** One or more whole DataRows. */
-  #rows(frames: number): void {
-    const execution = this.#relay.replies.running
-    if (execution === null) return this.#violation('an unexpected DataRow')
-    if (execution.stopped !== null) return
-    const { buffer, start, end } = this.#reader
-    if (isChecked(execution.plan) && !this.#maskerOf(execution)) return
-    if (execution.limited && !this.#within(execution, frames, end - start)) return
-    execution.rows += frames
-    execution.bytes += end - start
-    if (execution.portal !== null) execution.portal.rows += frames
-    if (execution.masker === null || execution.masker.passive) return this.#pass()
-    this.#emit(execution.masker.rewrite(buffer, start, end))
-  }
-
-  /** True when the rows may go on; otherwise the execution is stopped, or was already. */
-  #within(execution: Execution, frames: number, bytes: number): boolean {
-    const rows = (execution.portal?.rows ?? 0) + frames
-    const most = execution.portal === null ? execution.rows + frames : rows
-    if (most <= execution.rowLimit && execution.bytes + bytes <= execution.byteLimit) return true
-    if (frames > 1) return this.#oneByOne(execution)
-    const what = most > execution.rowLimit ? `${execution.rowLimit} rows` : `${execution.byteLimit} bytes of rows`
-    const because = refusal(
-      'obligation.limit',
-      `the policy limits a result to ${what}`,
-      'ask for less: a narrower WHERE, or LIMIT',
-    )
-    // The server stops by itself where Execute carries the limit; it has to be told in all other cases.
-    execution.stopped = { refusal: because, token: null }
-    if (this.#relay.replies.head?.kind === 'query' || most <= execution.rowLimit) this.#relay.cancel()
-    return false
-  }
-
-  /** Gives the agent as many rows of a run as the limit lets through. */
-  #oneByOne(execution: Execution): boolean {
-    const { buffer, start, end } = this.#reader
-    for (let at = start; at < end && execution.stopped === null;) {
-      const next = at + 1 + buffer.readUInt32BE(at + 1)
-      if (!this.#within(execution, 1, next - at)) break
-      execution.rows++
-      execution.bytes += next - at
-      if (execution.portal !== null) execution.portal.rows++
-      if (execution.masker === null || execution.masker.passive) this.#emit(buffer.subarray(at, next))
-      else this.#emit(execution.masker.rewrite(buffer, at, next))
-      at = next
-    }
-    return false
-  }
-
-  #maskerOf(execution: Execution): boolean {
-    if (execution.masker !== null) return true
-    const description = execution.portal?.description
-    if (description === null || description === undefined) {
-      this.#violation('rows came before their description')
-      return false
-    }
-    this.#mask(execution, description)
-    return execution.masker !== null
-  }
-
-  /** A part of one large DataRow or CopyData. */
-  #piece(): void {
-    const { first, type, start, end } = this.#reader
-    const execution = this.#relay.replies.running
-    if (execution === null) return this.#violation('an unexpected large message')
-    if (first) {
-      if (execution.plan.kind === 'mask') {
-        const message = 'a row is too large to be masked'
-        return this.#fatal(refusal('obligation.unsupported', message, 'select fewer or shorter columns'))
-      }
-      const rows = type === BACKEND.DataRow ? 1 : 0
-      if (rows === 1 && isChecked(execution.plan) && !this.#maskerOf(execution)) return
-      this.#dropPieces =
-        execution.stopped !== null ||
-        (execution.limited && !this.#within(execution, rows, end - start + this.#reader.remaining))
-      if (!this.#dropPieces) execution.rows += rows
-      if (!this.#dropPieces && execution.portal !== null) execution.portal.rows += rows
-    }
-    if (this.#dropPieces) return
-    execution.bytes += end - start
-    this.#pass()
   }
 
   /** CommandComplete with its tag, or PortalSuspended without one. */
   #completed(tag: string): void {
     const { replies } = this.#relay
     const reply = replies.head
-    const execution = this.#relay.replies.running
-    if (execution === null || reply === undefined) return this.#violation('an unexpected CommandComplete')
+    const execution = this.#running('CommandComplete')
+    if (reply === undefined) return this.#violation('an unexpected CommandComplete')
     if (reply.kind === 'query') reply.done++
     else replies.shift()
     if (execution.stopped !== null) return this.#stoppedTooLate(execution, reply)
@@ -291,8 +195,8 @@ export class ServerSide {
     if (stopped === null) return
     const relay = this.#relay
     relay.settle(execution, { status: 'refused', code: stopped.refusal.code })
-    if (reply.kind === 'query') return this.#emit(refusalResponse(stopped.refusal))
-    if (relay.replies.head?.kind === 'sync') return this.#emit(refusalResponse(stopped.refusal))
+    if (reply.kind === 'query') return this.#passing.emit(refusalResponse(stopped.refusal))
+    if (relay.replies.head?.kind === 'sync') return this.#passing.emit(refusalResponse(stopped.refusal))
     relay.substitute(refused(stopped.refusal), refusedBind)
   }
 
@@ -319,50 +223,6 @@ export class ServerSide {
     if (execution.stopped === null) this.#pass()
   }
 
-  #failed(fields: ErrorFields): void {
-    const relay = this.#relay
-    const reply = relay.replies.head
-    const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC'
-    this.#tell(fields, reply)
-    if (fatal || reply === undefined) return
-    if (reply.kind === 'query' || (reply.kind === 'refused' && reply.ready))
-      return this.#failQuery(reply, fields.get('C') ?? '')
-    if (reply.kind === 'sync') return
-    relay.replies.shift()
-    if (reply.kind === 'refused') relay.dropped(reply.unnamed, true)
-    else this.#drop(reply, 'failed', fields.get('C') ?? '')
-    const { skipped, synced } = relay.replies.skip()
-    for (const skip of skipped.toReversed()) this.#drop(skip, 'skipped')
-    if (!synced) relay.skipping = true
-  }
-
-  /** What the agent is told of an error: the refusal if it is a refusal's, a fixed text if its own could show too much. */
-  #tell(fields: ErrorFields, reply: Reply | undefined): void {
-    const message = fields.get('M') ?? ''
-    if (reply?.kind === 'refused' && !reply.told && message.includes(reply.token)) {
-      reply.told = true
-      if (!reply.silent) this.#emit(refusalResponse(reply.refusal, reply.sqlstate))
-      return
-    }
-    const execution = this.#relay.replies.running
-    const late = fields.get('C') === QUERY_CANCELED ? execution?.overdue : null
-    const because = execution?.stopped?.refusal ?? late
-    if (because !== null && because !== undefined) return this.#emit(refusalResponse(because))
-    if (this.#scrubs(reply)) return this.#emit(encodeErrorResponse(scrubError(fields)))
-    this.#pass()
-  }
-
-  #failQuery(reply: Extract<Reply, { kind: 'query' | 'refused' }>, code: string): void {
-    if (reply.kind === 'refused') return
-    const failed = reply.executions[reply.done]
-    for (let index = reply.executions.length - 1; index > reply.done; index--) {
-      const execution = reply.executions[index]
-      if (execution !== undefined) this.#relay.settle(execution, { status: 'skipped', code: '' })
-    }
-    if (failed !== undefined) this.#relay.settle(failed, { status: 'failed', code })
-    reply.done = reply.executions.length
-  }
-
   #ready(): void {
     const { buffer, start, end } = this.#reader
     const relay = this.#relay
@@ -370,13 +230,13 @@ export class ServerSide {
     const ends = reply?.kind === 'sync' || reply?.kind === 'query' || (reply?.kind === 'refused' && reply.ready)
     if (!ends) return this.#violation('an unexpected ReadyForQuery')
     relay.replies.shift()
-    if (reply.kind !== 'sync') relay.dropped(reply.unnamed, true)
+    if (reply.kind !== 'sync') relay.names.dropped(reply.unnamed, true)
     relay.status = decodeReadyForQuery(buffer, start, end)
     if (relay.replies.empty) relay.unsynced = false
     if (relay.status === 'I') {
       relay.scrubTransaction = false
       if (relay.schemaChanged) relay.refresh()
-      relay.portals.forget((portal) => portal.confirmed && !portal.hold)
+      relay.names.portals.forget((portal) => portal.confirmed && !portal.hold)
     }
     if (reply.kind === 'query' && relay.status === 'T' && reply.executions.some(({ stopped }) => stopped !== null)) {
       return this.#abort(reply)
@@ -393,8 +253,8 @@ export class ServerSide {
 
   #notice(): void {
     const { buffer, start, end } = this.#reader
-    if (!this.#scrubs(this.#relay.replies.head)) return this.#pass()
-    this.#emit(encodeNoticeResponse(scrubError(decodeErrorResponse(buffer, start, end))))
+    if (!this.#failures.scrubs(this.#relay.replies.head)) return this.#pass()
+    this.#passing.emit(encodeNoticeResponse(scrubError(decodeErrorResponse(buffer, start, end))))
   }
 
   #parameterStatus(): void {
@@ -407,76 +267,10 @@ export class ServerSide {
     this.#pass()
   }
 
-  #scrubs(reply: Reply | undefined): boolean {
-    if (this.#relay.scrubTransaction) return true
-    if (reply === undefined) return false
-    if (reply.kind === 'execute') return reply.execution.scrub
-    if (reply.kind === 'parse') return reply.execution?.scrub ?? false
-    if (reply.kind === 'bind') return reply.scrub
-    return (
-      reply.kind === 'query' && (reply.executions[reply.done]?.scrub ?? reply.executions.some(({ scrub }) => scrub))
-    )
-  }
-
-  /** The reply will not come, or has failed: what it stood for has not happened. */
-  #drop(reply: Reply, status: 'failed' | 'skipped' | 'lost', code = ''): void {
-    const relay = this.#relay
-    switch (reply.kind) {
-      case 'parse':
-        relay.statements.revert(reply.version)
-        if (reply.execution !== null) relay.settle(reply.execution, { status, code })
-        return
-      case 'bind':
-        relay.portals.revert(reply.version)
-        if (reply.execution !== null) relay.settle(reply.execution, { status, code })
-        return
-      case 'execute':
-        return relay.settle(reply.execution, { status, code })
-      case 'query':
-        relay.dropped(reply.unnamed, false)
-        for (const execution of reply.executions.toReversed()) relay.settle(execution, { status, code })
-        return
-      case 'close':
-        if (reply.statement !== null) relay.statements.revert(reply.statement)
-        if (reply.portal !== null) relay.portals.revert(reply.portal)
-        return
-      case 'describe':
-        if (reply.portal !== null && reply.portal.description === null) reply.portal.described = false
-        return reply.told?.()
-      case 'refused':
-        return relay.dropped(reply.unnamed, false)
-      case 'empty-execute':
-      case 'sync':
-    }
-  }
-
-  /** The message goes on as it is. Adjacent ones are written as one. */
+  /** The frame goes on as it is. */
   #pass(): void {
     const { buffer, start, end } = this.#reader
-    if (buffer !== this.#chunk) return this.#emit(buffer.subarray(start, end))
-    if (start !== this.#passTo) {
-      this.#passed()
-      this.#passFrom = start
-    }
-    this.#passTo = end
-  }
-
-  #passed(): void {
-    if (this.#passTo > this.#passFrom) this.#out.push(this.#chunk.subarray(this.#passFrom, this.#passTo))
-    this.#passFrom = this.#passTo = 0
-  }
-
-  #emit(bytes: Uint8Array): void {
-    this.#passed()
-    this.#out.push(bytes)
-  }
-
-  #flush(): void {
-    this.#passed()
-    const out = this.#out
-    if (out.length === 0) return
-    this.#out = []
-    this.#relay.toAgent(out.length === 1 ? (out[0] as Uint8Array) : Buffer.concat(out))
+    this.#passing.pass(buffer, start, end)
   }
 
   #take<Kind extends Reply['kind']>(kind: Kind): Extract<Reply, { kind: Kind }> {
@@ -486,14 +280,18 @@ export class ServerSide {
     return reply as Extract<Reply, { kind: Kind }>
   }
 
+  /** What the frame is about; only an execution may be given it. */
+  #running(message: string): Execution {
+    return this.#relay.replies.running ?? this.#violation(`an unexpected ${message}`)
+  }
+
   /** The server does not follow the protocol, or Sidegate has lost its place in it: nothing more may be believed. */
   #violation(what: string): never {
     throw new Error(`the server sent ${what}`)
   }
 
   #fatal(because: Refusal): void {
-    this.#out = []
-    this.#passFrom = this.#passTo = 0
+    this.#passing.discard()
     this.#relay.end(because)
   }
 }

@@ -3,23 +3,24 @@ import type { Command } from '../../../gate/command.ts'
 import type { Decision } from '../../../gate/decision.ts'
 import type { Permit, Request, Verdict } from '../../../gate/gate.ts'
 import { type Refusal, refusal } from '../../../gate/refusal.ts'
+import { HEADER } from '../framing.ts'
 import { decodeQuery, encodeReadyForQuery } from '../messages.ts'
 import { EMPTY_QUERY, refusedQuery } from '../origination.ts'
 import { refusalResponse } from '../refusal.ts'
 import type { Analysis, Statement } from '../statement.ts'
 import { innermost } from '../compose.ts'
 import { Execution } from './execution.ts'
-import { type Refused, refused, type Relay } from './relay.ts'
-
-/** Bytes between the start of a frame and its body. */
-const HEADER = 5
+import { type Refused, refused } from './refused.ts'
+import type { Relay } from './relay.ts'
+import type { Revoked } from './requests.ts'
+import { executing } from './varying.ts'
 
 export class SimpleQuery {
   readonly #relay: Relay
   /** Called when policy takes back the permit of a COPY that runs. */
-  readonly #revoked: (because: Refusal, permit: () => Permit | null) => void
+  readonly #revoked: Revoked
 
-  constructor(relay: Relay, revoked: (because: Refusal, permit: () => Permit | null) => void) {
+  constructor(relay: Relay, revoked: Revoked) {
     this.#relay = relay
     this.#revoked = revoked
   }
@@ -38,7 +39,7 @@ export class SimpleQuery {
     const relay = this.#relay
     if (!relay.idle) return relay.substitute(because, refusedQuery, { ready: true, unnamed: true })
     // Every Query ends the unnamed statement, whatever becomes of it; upstream it lives on, and may not be used again.
-    relay.dropped(relay.dropUnnamed(), true)
+    relay.names.dropped(relay.names.dropUnnamed(), true)
     relay.answer(Buffer.concat([refusalResponse(because.refusal, because.sqlstate), encodeReadyForQuery('I')]))
   }
 
@@ -52,7 +53,7 @@ export class SimpleQuery {
       return this.#sent([])
     }
     for (const statement of analysis.statements) {
-      const settling = relay.settling(statement)
+      const settling = relay.names.settling(statement)
       if (settling !== undefined) return relay.sent(settling).then(() => this.#analysed(text, bytes, analysis))
     }
     const statements = this.#resolved(analysis.statements)
@@ -60,7 +61,7 @@ export class SimpleQuery {
       relay.refuse(text, statements.refusal)
       return this.refuse(statements)
     }
-    if (!relay.statements.room || !relay.portals.room) {
+    if (!relay.names.statements.room || !relay.names.portals.room) {
       return this.refuse(
         refused(
           relay.refuse(text, refusal('session.limit', 'the session holds too many names', 'DEALLOCATE or CLOSE some')),
@@ -75,7 +76,7 @@ export class SimpleQuery {
     const earlier = statements.length > 1 ? new Map<string, Statement | null>() : null
     const resolved: Statement[] = []
     for (const statement of statements) {
-      const result = this.#relay.resolve(statement, earlier)
+      const result = this.#relay.names.resolve(statement, earlier)
       if ('refusal' in result) return result
       resolved.push(result)
       const { role } = innermost(result)
@@ -92,10 +93,10 @@ export class SimpleQuery {
     request.permit = permit
     const executions = request.statements.map((statement, index) => {
       const { role } = innermost(statement)
-      const names = relay.changeNames(statement)
-      const portal = role.is === 'fetch' ? (relay.portals.get(role.name) ?? null) : null
+      const names = relay.names.change(statement)
+      const portal = role.is === 'fetch' ? (relay.names.portals.get(role.name) ?? null) : null
       const plan = relay.obligations.plan(statement, permit.decisions[index] as Decision)
-      const execution = new Execution({ permit, index, statement, plan, portal, ...names })
+      const execution = new Execution({ permit, index, statement, plan, portal, names })
       if (role.is === 'copy-in') relay.copies.push(execution)
       if (execution.limited && statement.readsOnly) relay.limited = { execution, query: true }
       return execution
@@ -106,7 +107,7 @@ export class SimpleQuery {
 
   #sent(executions: readonly Execution[]): void {
     const relay = this.#relay
-    relay.replies.push({ kind: 'query', executions, done: 0, unnamed: relay.dropUnnamed() })
+    relay.replies.push({ kind: 'query', executions, done: 0, unnamed: relay.names.dropUnnamed() })
     relay.segment++
   }
 }
@@ -120,12 +121,7 @@ class QueryRequest implements Request {
   permit: Permit | null = null
   readonly #relay: Relay
 
-  constructor(
-    relay: Relay,
-    statements: readonly Statement[],
-    bytes: Uint8Array,
-    revoked: (because: Refusal, permit: () => Permit | null) => void,
-  ) {
+  constructor(relay: Relay, statements: readonly Statement[], bytes: Uint8Array, revoked: Revoked) {
     this.#relay = relay
     this.statements = statements
     this.bytes = bytes
@@ -153,6 +149,6 @@ class QueryRequest implements Request {
   }
 
   #varying({ role }: Statement) {
-    return this.#relay.varying(role.is === 'execute' ? role.parameters : [])
+    return executing(this.#relay.status, role.is === 'execute' ? role.parameters : [])
   }
 }
