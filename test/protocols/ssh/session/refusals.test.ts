@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { NO_LIMITS } from '../../../../src/gate/decision.ts'
 import { ALLOW, approve, deny, FakeApproval } from '../../../support/fakes.ts'
 import { type RunningSshTarget, startSshTarget } from '../../../support/ssh-target.ts'
@@ -75,14 +75,22 @@ t.test('a command whose decision cannot be recorded is refused', async (t) => {
   client.end()
 })
 
-t.test('a held command says so, leaves its input unread, and runs when it is granted', async (t) => {
+/** A command that waits for people, and whoever asked for it. */
+async function held(t: Test, line: string, input: string | null = null) {
   const approval = new FakeApproval()
   const target = await startSshTarget(server, { approval })
   t.teardown(() => target.close())
   target.policy.rule = () => approve('prod.change')
   const client = await connectAgent(target)
-  const result = exec(client, 'cat; exit 4', 'typed before')
+  const result = exec(client, line, input)
+  // Some agents leave before it ends.
+  result.catch(() => {})
   await eventually(() => approval.holds.length === 1)
+  return { target, approval, client, result }
+}
+
+t.test('a held command says so, leaves its input unread, and runs when it is granted', async (t) => {
+  const { approval, client, result } = await held(t, 'cat; exit 4', 'typed before')
   approval.holds[0]?.settle({ grant: GRANT })
   t.strictSame(await result, {
     stdout: 'typed before',
@@ -94,14 +102,7 @@ t.test('a held command says so, leaves its input unread, and runs when it is gra
 })
 
 t.test('an agent that leaves takes its held command back, and nothing runs', async (t) => {
-  const approval = new FakeApproval()
-  const target = await startSshTarget(server, { approval })
-  t.teardown(() => target.close())
-  target.policy.rule = () => approve('prod.change')
-  const client = await connectAgent(target)
-  const held = exec(client, 'touch /tmp/sidegate-never', null)
-  held.catch(() => {})
-  await eventually(() => approval.holds.length === 1)
+  const { target, approval, client } = await held(t, 'touch /tmp/sidegate-never')
   client.end()
   await eventually(() => approval.holds[0]?.signal.aborted === true)
   await eventually(() => types(target).includes('session-end'))
@@ -110,13 +111,7 @@ t.test('an agent that leaves takes its held command back, and nothing runs', asy
 })
 
 t.test('a grant that comes when the agent has left permits nothing', async (t) => {
-  const approval = new FakeApproval()
-  const target = await startSshTarget(server, { approval })
-  t.teardown(() => target.close())
-  target.policy.rule = () => approve('prod.change')
-  const client = await connectAgent(target)
-  exec(client, 'touch /tmp/sidegate-never', null).catch(() => {})
-  await eventually(() => approval.holds.length === 1)
+  const { target, approval, client } = await held(t, 'touch /tmp/sidegate-never')
   client.end()
   await eventually(() => approval.holds[0]?.signal.aborted === true)
   approval.holds[0]?.settle({ grant: GRANT })
@@ -126,13 +121,7 @@ t.test('a grant that comes when the agent has left permits nothing', async (t) =
 })
 
 t.test('people who do not even answer a withdrawal do not keep a session open', async (t) => {
-  const approval = new FakeApproval()
-  const target = await startSshTarget(server, { approval })
-  t.teardown(() => target.close())
-  target.policy.rule = () => approve('prod.change')
-  const client = await connectAgent(target)
-  exec(client, 'touch /tmp/sidegate-never', null).catch(() => {})
-  await eventually(() => approval.holds.length === 1)
+  const { target, client } = await held(t, 'touch /tmp/sidegate-never')
   client.end()
   await eventually(() => types(target).includes('session-end'))
   t.same(types(target), ['session-start', 'decision', 'session-end'])
