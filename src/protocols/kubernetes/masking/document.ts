@@ -4,7 +4,7 @@ import { COMMA, nextElement, OPEN_ARRAY, OPEN_OBJECT, QUOTE, skipValue, textAt }
 import { type Located, ObjectMasker } from './object.ts'
 import { hideQuotes } from './status.ts'
 import { Unmaskable } from './unmaskable.ts'
-import type { CompiledMasks } from './compile.ts'
+import { type CompiledMasks, stepByName } from './compile.ts'
 import { find, identityOf, namesOf, textOf } from './members.ts'
 import { NULL, type ValueMasks } from './value.ts'
 
@@ -97,16 +97,19 @@ export class DocumentMasker {
       if (this.rules.quotes) hideQuotes(bytes, from, end, edits)
       return { end: skipValue(bytes, from, end), dropped: null }
     }
-    if (kind === 'Table' && apiVersion.startsWith('meta.k8s.io/')) {
+    if (isTable(kind, apiVersion)) {
       if (rows === -1) return { end: skipValue(bytes, from, end), dropped: null }
       const kept = this.#elements(bytes, rows, end, edits, (at) => this.row(bytes, at, end, edits))
       return { end: skipValue(bytes, from, end), dropped: kept }
     }
-    if (items !== -1 && kind.endsWith('List')) {
-      this.#elements(bytes, items, end, edits, (at) => this.object(bytes, at, end, edits, true))
-      return { end: skipValue(bytes, from, end), dropped: null }
+    const own = this.object(bytes, from, end, edits, false)
+    // It may be a list, or one object of a kind that is called so, whose author says what its items are: it is masked as both.
+    if (items === -1 || !kind.endsWith('List') || own.dropped !== null || this.rules.reduce !== null) return own
+    if (stepByName(this.rules.masks.root, 'items') !== null) {
+      throw new Unmaskable('it may be a list, or have the items that a mask names')
     }
-    return this.object(bytes, from, end, edits, false)
+    this.#elements(bytes, items, end, edits, (at) => this.object(bytes, at, end, edits, true))
+    return own
   }
 
   /** `{"type": "ADDED", "object": {…}}` */
@@ -121,7 +124,7 @@ export class DocumentMasker {
 
   #eventObject(bytes: Buffer, from: number, end: number, edits: Edits, bookmark: boolean): Handled {
     const { kind, apiVersion } = identityOf(bytes, from, end)
-    const plain = !(kind === 'Status' && apiVersion === 'v1') && kind !== 'Table'
+    const plain = !(kind === 'Status' && apiVersion === 'v1') && !isTable(kind, apiVersion)
     // A bookmark has a version and no object; clients that resume by it need every one.
     return plain ? this.object(bytes, from, end, edits, !bookmark) : this.whole(bytes, from, end, edits)
   }
@@ -181,6 +184,11 @@ export class DocumentMasker {
       if (scrub.finds(text)) edits.replace(next, at, bytes[next] === QUOTE ? values.text : NULL)
     }
   }
+}
+
+/** Others may have a kind of that name. */
+function isTable(kind: string, apiVersion: string): boolean {
+  return kind === 'Table' && apiVersion.startsWith('meta.k8s.io/')
 }
 
 export const EMPTY: Buffer = Buffer.alloc(0)

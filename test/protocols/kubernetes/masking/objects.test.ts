@@ -200,6 +200,35 @@ t.test('A kind that is a list and comes whole has its items masked, and a Status
   t.same(answered([mask('details.*')], status, { method: 'DELETE' }), status)
 })
 
+t.test(
+  'An object whose kind is called a list is masked as an object too, and its items as what they look like',
+  async (t) => {
+    const given = {
+      kind: 'AllowList',
+      apiVersion: 'bank.test/v1',
+      items: [{ spec: { token: VALUE } }],
+      metadata: { name: 'one', annotations: { said: `it is ${VALUE}` } },
+      spec: { token: VALUE },
+    }
+    const target = '/apis/bank.test/v1/namespaces/a/allowlists/one'
+    const whole = answered([mask('spec.token')], given, { target })
+    t.same(whole, {
+      ...given,
+      items: [{ spec: { token: MARKED } }],
+      metadata: { name: 'one', annotations: { said: MARKED } },
+      spec: { token: MARKED },
+    })
+    const accept = 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io'
+    t.match(answered([mask('spec.token')], given, { target, accept }), {
+      kind: 'PartialObjectMetadata',
+      metadata: { annotations: { said: MARKED } },
+    })
+    for (const path of ['items.*.spec.token', '*.token', 'items']) {
+      t.throws(() => answered([mask(path)], given, { target }), /may be a list/, path)
+    }
+  },
+)
+
 t.test('Fields that are bytes in other kinds are masked as bytes', async (t) => {
   const csr = '/apis/certificates.k8s.io/v1/certificatesigningrequests/x'
   t.same(answered([mask('status.certificate')], { status: { certificate: base64('pem') } }, { target: csr }), {
