@@ -13,6 +13,7 @@ import {
   disconnect,
   DISCONNECT,
   guardChannels,
+  guardRequests,
   rekeyAfter,
   sendBanner,
 } from './ssh2.ts'
@@ -100,6 +101,7 @@ export class Login {
     if (this.#over) return
     announceSignatures(client)
     guardChannels(client)
+    guardRequests(client)
     client.on('authentication', (context) => {
       this.#asked(client, context).catch((error: unknown) => {
         this.#error ??= error as Error

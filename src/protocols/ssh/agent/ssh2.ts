@@ -9,7 +9,15 @@ import type { Socket } from 'node:net'
 import type { Connection, PublicKeyAuthContext } from 'ssh2'
 import { SIGNATURES } from '../algorithms.ts'
 import { fields } from '../channels/messages.ts'
-import { type Handlers, insideOf, MESSAGE, type OpenChannel, type Protocol, sendPacket } from './ssh2/inside.ts'
+import {
+  type Handlers,
+  insideOf,
+  MESSAGE,
+  type OpenChannel,
+  type Protocol,
+  sendPacket,
+  violation as violationOf,
+} from './ssh2/inside.ts'
 
 /** RFC 4253, section 11.1. */
 export const DISCONNECT = {
@@ -21,6 +29,8 @@ export const DISCONNECT = {
 
 /** The least packet that is sent: of one byte each, a write would never come to its end. OpenSSH asks for 32 KiB. */
 const LEAST_PACKET = 1024
+/** Global requests are answered in order, so that one which people are asked about holds all that follow: clients send few. */
+const MOST_UNANSWERED = 1024
 
 export function socketOf(client: Connection): Socket {
   return insideOf(client)._sock
@@ -111,5 +121,28 @@ export function guardChannels(client: Connection): void {
       if (incoming === undefined || data.length <= incoming.window) return CHANNEL_DATA(self, recipient, data)
       violation('more data than there is room for')
     },
-  } satisfies Handlers)
+  } satisfies Partial<Handlers>)
+}
+
+/** Ends the connection of an agent that asks on and on while its first request is not answered. */
+export function guardRequests(client: Connection): void {
+  const { _protocol: protocol } = insideOf(client)
+  const { GLOBAL_REQUEST } = protocol._handlers
+  const { requestSuccess, requestFailure } = protocol
+  let unanswered = 0
+  protocol._handlers.GLOBAL_REQUEST = (self, name, wantReply, data) => {
+    if (unanswered >= MOST_UNANSWERED) throw violationOf('too many requests wait for their answer')
+    if (wantReply) unanswered++
+    GLOBAL_REQUEST(self, name, wantReply, data)
+  }
+  Object.assign(protocol, {
+    requestSuccess: (data) => {
+      unanswered--
+      requestSuccess.call(protocol, data)
+    },
+    requestFailure: () => {
+      unanswered--
+      requestFailure.call(protocol)
+    },
+  } satisfies Pick<Protocol, 'requestSuccess' | 'requestFailure'>)
 }

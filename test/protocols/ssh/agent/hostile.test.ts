@@ -12,6 +12,7 @@ import ssh2, { type AnyAuthMethod, type Connection as Client, type ParsedKey } f
 import t, { type Test } from 'tap'
 import { ssh } from '../../../support/ssh-clients.ts'
 import { makeSshKey, signSshKey } from '../../../support/ssh-keys.ts'
+import type { AgentLeg } from '../../../../src/protocols/ssh/legs.ts'
 import { gateFor, scratch } from './gate.ts'
 import { rawClient } from './raw.ts'
 
@@ -418,6 +419,44 @@ t.test('an agent with an endless window that does not read does not fill the mem
   t.ok(before > 0 && before < 32 * 1024 ** 2, `${before} bytes were written`)
   t.equal(written, before, 'and no more')
   raw.socket.destroy()
+})
+
+t.test(
+  'an agent that asks on and on behind a request that is held is let go, and few questions are not many',
+  async (t) => {
+    const held: (() => void)[] = []
+    const serve = ({ client }: AgentLeg) => void client.on('request', (accept) => void held.push(accept ?? (() => {})))
+    const gate = await gateFor(t, { authenticate: 'none' }, { serve })
+    const raw = await rawClient(gate.port, { username: 'deploy' })
+    await raw.ready
+    raw.protocol.tcpipForward('127.0.0.1', 2000, true)
+    for (let n = 0; n < 1000; n++) raw.protocol.ping()
+    for (const deadline = Date.now() + 10_000; held.length === 0 && Date.now() < deadline;) await sleep(10)
+    held[0]?.()
+    for (let n = 0; n < 1000; n++) raw.protocol.ping()
+    await sleep(100)
+    t.equal(raw.socket.destroyed, false, 'those that are answered do not count')
+    raw.protocol.tcpipForward('127.0.0.1', 2001, true)
+    for (let n = 0; n < 3000; n++) raw.protocol.ping()
+    await raw.closed
+    t.pass('those that are not did')
+  },
+)
+
+t.test('an agent that begins to exchange keys, and asks on and on instead, is let go', async (t) => {
+  const gate = await gateFor(t, { authenticate: 'none' })
+  const raw = await rawClient(gate.port, { username: 'deploy' })
+  await raw.ready
+  raw.protocol.rekey()
+  // It goes on as if it had asked for nothing.
+  raw.protocol._kexinit = undefined
+  raw.protocol._decipher._onPayload = () => {}
+  for (let n = 0; n < 20_000 && !raw.socket.destroyed; n++) {
+    raw.protocol.ping()
+    if (n % 100 === 0) await sleep(1)
+  }
+  await raw.closed
+  t.pass('nothing piles up')
 })
 
 t.test('long transfers go on under new keys, both ways', async (t) => {

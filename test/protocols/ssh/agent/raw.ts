@@ -22,6 +22,12 @@ export interface RawProtocol {
   authPassword(user: string, password: string): void
   exec(channel: number, command: string, wantReply: boolean): void
   channelData(channel: number, data: Buffer): void
+  tcpipForward(address: string, port: number, wantReply: boolean): void
+  /** A global request that wants an answer. */
+  ping(): void
+  rekey(): void
+  _kexinit: unknown
+  readonly _decipher: { _onPayload: (payload: Buffer) => void }
   readonly _handlers: Record<string, (self: unknown, ...args: never[]) => void>
 }
 

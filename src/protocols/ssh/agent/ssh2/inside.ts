@@ -45,6 +45,8 @@ export interface Protocol {
   readonly _server: boolean
   _offer: Offer
   readonly _kexinit: unknown
+  /** What waits for new keys before it is sent. */
+  readonly _queue: readonly Buffer[] | undefined
   /** Made anew with each key; its listener changes while keys are exchanged. */
   readonly _decipher: { _onPayload: (payload: Buffer) => unknown }
   readonly _destruct: unknown
@@ -62,6 +64,8 @@ export interface Protocol {
   _onHandshakeComplete: (...args: readonly unknown[]) => void
   _onError: (error: Error) => void
   channelOpenFail(recipient: number, reason: number, description: string): void
+  requestSuccess(data?: Buffer): void
+  requestFailure(): void
   rekey(): void
 }
 
@@ -70,6 +74,7 @@ export interface Handlers {
   CHANNEL_OPEN(self: Protocol, info: { readonly sender: number; readonly packetSize: number }): void
   CHANNEL_OPEN_CONFIRMATION(self: Protocol, info: { readonly packetSize: number }): void
   CHANNEL_DATA(self: Protocol, recipient: number, data: Buffer): void
+  GLOBAL_REQUEST(self: Protocol, name: string, wantReply: boolean, data: unknown): void
 }
 
 /** lib/Channel.js, and the Session of lib/server.js that stands before one. */
@@ -108,6 +113,11 @@ export const { prototype: PROTOCOL } = load('ssh2/lib/protocol/Protocol.js') as 
 }
 export const { Channel } = load('ssh2/lib/Channel.js') as {
   readonly Channel: new (client: object, info: object, options: object) => Duplex & { readonly stderr: Writable }
+}
+
+/** What the peer may not do. Thrown by a handler it ends the connection, as ssh2 treats all that its handlers throw. */
+export function violation(what: string): Error {
+  return Object.assign(new Error(what), { level: 'protocol' })
 }
 
 export const insideOf = (client: Connection): Inside => client as unknown as Inside
