@@ -4,7 +4,8 @@
  * A thread that sleeps is woken by the scheduler, and on a virtual machine whose processor has halted meanwhile that costs
  * 20–50 µs, twice a command: more than a local server takes for a row. So after a write the event loop goes on polling
  * for {@link WINDOW}, as a kernel does before it halts (`haltpoll`), on legs whose peers answer that soon. For one client that halves
- * what the sidecar adds, for no more processor time than sleeping and waking takes. A peer that takes longer is soon not waited for.
+ * what the sidecar adds, for no more processor time than sleeping and waking takes. A peer that takes longer is soon not waited for,
+ * and while others want the processor nobody is.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -18,12 +19,23 @@ const MOST = 8
 const LATE = 2
 const AT_FIRST = 2 * LATE
 
+/**
+ * Of so many polls, this many in which the thread was taken off its processor mean that others want it: polling then only makes them,
+ * and the peer perhaps among them, wait. After {@link CROWDED_MS} it is tried again.
+ */
+const SAMPLE = 32
+const INTERRUPTED = SAMPLE / 8
+const CROWDED_MS = 1_000
+
 /** Of the control group, version 2: quota and period in microseconds, or `max`. */
 const QUOTA = '/sys/fs/cgroup/cpu.max'
 
 let until = 0
 let polling = false
 let polls = worthwhile()
+let sampled = 0
+let interruptions = 0
+let crowdedUntil = 0
 
 /** Whether legs poll. With one processor the peer could not run meanwhile, and with less than one of quota it is no time to waste. */
 function worthwhile(): boolean {
@@ -51,7 +63,8 @@ export class Answering {
     if (!polls) return
     const now = performance.now()
     this.#askedAt = now
-    if (this.#soon === 0) return
+    if (this.#soon === 0 || now < crowdedUntil) return
+    if (++sampled === SAMPLE) look(now)
     until = now + WINDOW
     if (polling) return
     polling = true
@@ -71,6 +84,14 @@ export class Answering {
   get soon(): boolean {
     return this.#soon > 0
   }
+}
+
+/** Whether others wanted the processor during the last polls. */
+function look(now: number): void {
+  const { involuntaryContextSwitches } = process.resourceUsage()
+  if (involuntaryContextSwitches - interruptions >= INTERRUPTED) crowdedUntil = now + CROWDED_MS
+  interruptions = involuntaryContextSwitches
+  sampled = 0
 }
 
 /** An immediate that is due keeps the event loop from sleeping: it looks at the sockets and comes back here. */

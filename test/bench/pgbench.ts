@@ -2,9 +2,19 @@
  * What the whole path costs: `pgbench -S` straight to the server, through pgbouncer, through a bare relay in Node, and
  * through Sidegate. Only ratios of one run mean anything: rounds are paired, and the table shows medians of the ratios.
  *
- * SIDEGATE_BENCH_ROUNDS (5), SIDEGATE_BENCH_SECONDS (3)
+ * SIDEGATE_BENCH_ROUNDS (5), SIDEGATE_BENCH_SECONDS (3), SIDEGATE_BENCH_BESIDE (another proxy: stage.ts)
  */
-import { benchServer, median, type Path, pgbench, startPgbouncer, startRelay, startSidegate, table } from './stage.ts'
+import {
+  benchServer,
+  median,
+  type Path,
+  pgbench,
+  startOther,
+  startPgbouncer,
+  startRelay,
+  startSidegate,
+  table,
+} from './stage.ts'
 
 const ROUNDS = Number(process.env['SIDEGATE_BENCH_ROUNDS'] ?? 5)
 const SECONDS = Number(process.env['SIDEGATE_BENCH_SECONDS'] ?? 3)
@@ -35,6 +45,7 @@ const paths = [
   direct,
   await startPgbouncer(server.port),
   await startRelay(server.port),
+  await startOther(server.port),
   await startSidegate(server.port),
 ].filter((path) => path !== null)
 const rates = new Map(paths.map(({ name }) => [name, POINTS.map((): number[] => [])]))

@@ -59,6 +59,19 @@ export async function startRelay(target: number): Promise<Path> {
   return { name: 'bare Node relay', port, program }
 }
 
+/**
+ * Another proxy to be measured in the same run: `NAME=COMMAND`, of which `COMMAND LISTEN-PORT TARGET-PORT` runs it in the foreground
+ * and says `listening` when it does. Null where none is given.
+ */
+export async function startOther(target: number, given = process.env['SIDEGATE_BENCH_BESIDE']): Promise<Path | null> {
+  const [, name, command] = /^([^=]+)=(.+)$/.exec(given ?? '') ?? []
+  if (name === undefined || command === undefined) return null
+  const port = await freePort()
+  const program = await startProgram(command, [String(port), String(target)])
+  await program.output(/listening/)
+  return { name, port, program }
+}
+
 /** Null where pgbouncer is not installed. */
 export async function startPgbouncer(target: number): Promise<Path | null> {
   const port = await freePort()

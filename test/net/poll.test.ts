@@ -4,6 +4,8 @@ import { Answering, usePolling } from '../../src/net/poll.ts'
 
 /** Far beyond the window, and far within it. */
 const LATE_MS = 5
+/** For so long nobody is polled for then, and a little more. */
+const CROWDED_MS = 1_050
 /** A test may be interrupted within any one of them, hardly within all. */
 const TRIES = 100
 
@@ -76,4 +78,23 @@ t.test('nothing is polled for where that is not wanted', async (t) => {
   t.teardown(() => usePolling(true))
   new Answering().asked()
   t.equal(due(), 0)
+})
+
+t.test('while others want the processor nobody is polled for', async (t) => {
+  const usage = process.resourceUsage
+  t.teardown(() => {
+    process.resourceUsage = usage
+  })
+  let interruptions = 0
+  process.resourceUsage = () => ({ ...usage.call(process), involuntaryContextSwitches: (interruptions += TRIES) })
+  const peer = new Answering()
+  soon(peer)
+  await sleep(LATE_MS)
+  peer.asked()
+  t.equal(due(), 0)
+  t.ok(peer.soon)
+  await sleep(CROWDED_MS)
+  peer.came()
+  peer.asked()
+  t.equal(due(), 1)
 })
