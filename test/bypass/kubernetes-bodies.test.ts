@@ -171,6 +171,22 @@ t.test('no patch changes what its path does not name', async (t) => {
   await siege.holds(t)
 })
 
+t.test('no patch fills the memory by what is to be told of it', async (t) => {
+  const long = 'k'.repeat(1_000_000)
+  const many = `{${Array.from({ length: 90_000 }, (_, index) => `"${index}":1`).join(',')}}`
+  for (const [type, body] of [
+    ['application/merge-patch+json', `{"${long}":${many}}`],
+    ['application/json-patch+json', `[{"op":"add","path":"/${long}","value":${many}}]`],
+    ['application/json-patch+json', `[{"op":"add","path":"${'/a'.repeat(1_000_000)}","value":1}]`],
+    ['application/strategic-merge-patch+json', `{"${long}":${many}}`],
+    ['application/apply-patch+yaml', `{"apiVersion":"v1","kind":"ConfigMap","${long}":${many}}`],
+  ] as const) {
+    const told = await siege.attack(t, type, request('PATCH', `${MAPS}/plain?fieldManager=me`, type, body))
+    t.match(told, /HTTP\/1\.1 (413|400)/, type)
+  }
+  await siege.holds(t)
+})
+
 t.test('no representation shows what is masked', async (t) => {
   const accepts = [
     JSON_TYPE,

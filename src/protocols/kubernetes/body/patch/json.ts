@@ -4,7 +4,7 @@ import type { PatchFacts, PatchOperation } from '../body.ts'
 import { objectOf } from '../object.ts'
 import { tooLarge, unparsable } from '../refused.ts'
 import { replacedLeaves } from './leaves.ts'
-import { segmentsOf } from './pointer.ts'
+import { bounded, segmentsOf } from './pointer.ts'
 
 /** The API server's own limit (k8s.io/apiserver, maxJSONPatchOperations). */
 const OPERATIONS = 10_000
@@ -25,7 +25,7 @@ export function jsonPatch(body: Json): { readonly facts: PatchFacts; readonly pa
   return {
     facts: {
       type: 'json',
-      paths: [...new Set(steps.flatMap(changesOf))],
+      paths: [...new Set(bounded(steps.flatMap(changesOf)))],
       operations: steps.map(({ op, path, from }) => ({ op, path, from })),
     },
     partial: partialOf(steps),

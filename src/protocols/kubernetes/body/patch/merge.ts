@@ -1,16 +1,16 @@
 /** JSON Merge Patch (RFC 7386) and server-side apply: objects that say what they set, or remove by null. */
 import type { Json, JsonObject } from '../../../../gate/json.ts'
 import type { PatchFacts } from '../body.ts'
-import { below } from './pointer.ts'
+import { below, bounded } from './pointer.ts'
 import { leavesOf, replacedLeaves } from './leaves.ts'
 
 export function mergePatch(body: JsonObject): PatchFacts {
-  return { type: 'merge', paths: mergedLeaves(body, ''), operations: [] }
+  return { type: 'merge', paths: bounded(mergedLeaves(body, '')), operations: [] }
 }
 
 /** Which lists it merges with those that are there, only the server's schema tells. */
 export function applyPatch(body: JsonObject): PatchFacts {
-  return { type: 'apply', paths: leavesOf(body, ''), operations: [] }
+  return { type: 'apply', paths: bounded(leavesOf(body, '')), operations: [] }
 }
 
 /** Objects are merged, all else is replaced: lists, whole. */

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../../../../gate/json.ts'
 import type { PatchFacts, PatchOperation } from '../body.ts'
 import { unparsable } from '../refused.ts'
 import { leavesOf } from './leaves.ts'
-import { below } from './pointer.ts'
+import { below, bounded } from './pointer.ts'
 
 const PATCH = '$patch'
 const RETAIN_KEYS = '$retainKeys'
@@ -22,6 +22,7 @@ interface Found {
 export function strategicPatch(body: JsonObject): PatchFacts {
   const found: Found = { paths: [], operations: [] }
   walk(body, '', found)
+  bounded([...found.paths, ...found.operations.map(({ path }) => path)])
   return { type: 'strategic', paths: found.paths, operations: found.operations }
 }
 

@@ -145,6 +145,26 @@ t.test('Patches that are malformed, or meant for another object, are refused', a
   })
 })
 
+t.test('A patch whose pointers would fill the memory is refused before they are written out', async (t) => {
+  const name = 'k'.repeat(100_000)
+  const members = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`${index}`, { $patch: 'delete' }]))
+  const fields = Object.fromEntries(Object.keys(members).map((key) => [key, 1]))
+  const kind = { apiVersion: 'apps/v1', kind: 'Deployment' }
+  const sent = {
+    json: [{ op: 'add', path: `/${name}`, value: fields }],
+    merge: { [name]: fields },
+    strategic: { [name]: members },
+    apply: { ...kind, [name]: fields },
+  } as const
+  for (const type of ['json', 'merge', 'strategic', 'apply'] as const) {
+    t.throws(() => patched(type, sent[type]), /command\.too-large/, type)
+  }
+  t.equal(facts('merge', { [name]: { a: 1, b: 2 } })?.paths.length, 2, 'a long name alone is none')
+  const deep = '/a'.repeat(100_000)
+  t.throws(() => patched('json', [{ op: 'add', path: deep, value: 1 }]), /command\.unparsable .* levels/)
+  t.throws(() => patched('json', [{ op: 'copy', path: '/a', from: deep }]), /command\.unparsable .* levels/)
+})
+
 t.test('A JSON Patch tells of pods what it sets of them, and loses nothing', async (t) => {
   const at = '/spec/template/spec'
   const pod = patched('json', [
