@@ -5,15 +5,15 @@
  * identity, which is meaning.
  */
 import type { Shape } from '../gate/command.ts'
-import type { Decision } from '../gate/decision.ts'
 import type { Json } from '../gate/json.ts'
-import type { Answer, DecisionEvent, FrameEvent, OutcomeEvent } from '../gate/ports.ts'
+import type { DecisionEvent, FrameEvent, OutcomeEvent } from '../gate/ports.ts'
 import type { Session } from '../gate/session.ts'
 import { RecordError } from './errors.ts'
+import { LineHead } from './line-head.ts'
 import { ParameterHash } from './parameters.ts'
 import { ascii, quote } from './quote.ts'
-import { DECISION_PATH } from './records.ts'
 import { REFERRED_MAX } from './reference.ts'
+import { resultOf, Results } from './results.ts'
 import {
   bounded,
   cutOf,
@@ -46,34 +46,24 @@ export interface Segment {
   readonly size: number
 }
 
-interface Result {
-  readonly revision: string
-  readonly mode: Answer['mode']
-  readonly failed: boolean
-  /** From the end of `input` to the end of the record, for a permit without a grant. */
-  readonly permitted: Buffer
-}
-
-/** What a session's records share, with the time that the last of them had. */
-interface Head {
+/** What a session's records share. */
+interface Heads {
+  /** `,"session":…,"start":…,"sequence":` */
   readonly own: string
-  at: number
-  /** `,"at":…,"session":…,"start":…,"sequence":` */
-  text: string
+  readonly decision: LineHead
+  readonly outcome: LineHead
 }
 
 export class Encoding {
-  readonly #decision: string
   readonly #id: string
   readonly #origin: string
   readonly #parameters = new ParameterHash()
   readonly #templates = new Templates()
-  readonly #heads = new WeakMap<Session, Head>()
-  readonly #results = new WeakMap<Decision, Result>()
+  readonly #results = new Results()
+  readonly #heads = new WeakMap<Session, Heads>()
 
   constructor(origin: Origin) {
     this.#id = `{"id":"${origin.instance}/`
-    this.#decision = '","type":"decision","seq":'
     this.#origin = `"instance":${quote(origin.instance)},"sidegate":${quote(origin.sidegate)}`
   }
 
@@ -82,56 +72,53 @@ export class Encoding {
    * to an earlier one of the segment, where it is said which that is.
    */
   decision(slab: Buffer, offset: number, seq: number, event: DecisionEvent, segment: Segment | null = null): number {
-    const { command, answer } = event
+    const { command, answer, session, sequence } = event
     const form = this.#templates.of(command)
-    const text = '' + seq
-    const head = this.#id + text + this.#decision + text + this.#head(event.session, event.at) + event.sequence
+    const at = this.#headsOf(session).decision.write(slab, offset, seq, Math.trunc(event.at), sequence)
     if (event.refusal !== null || event.grant !== null) {
-      const end = this.#input(slab, offset, head, form, event)
+      const end = this.#input(slab, at, form, event)
       return end + slab.write(resultOf(answer, event), end, 'utf8')
     }
-    const result = this.#result(answer)
+    const permitted = this.#results.permitted(answer)
+    if (segment === null) return put(slab, this.#input(slab, at, form, event), permitted)
     const { whole } = form
-    if (whole !== null && segment !== null && refers(whole, segment, command.shape, result)) {
-      const tail = this.#reference(whole, form, event)
-      if (tail !== null) return offset + slab.write(head + tail, offset, isAscii(tail) ? 'latin1' : 'utf8')
+    const end =
+      whole !== null && refers(whole, segment, command.shape, permitted) ? this.#refer(slab, at, whole, form, event) : 0
+    if (end > 0) return end
+    const last = put(slab, this.#input(slab, at, form, event), permitted)
+    const length = last - 1 - offset
+    if (length <= REFERRED_MAX && !this.#templates.text(command.shape).cut) {
+      const as = `,"as":[${seq},${segment.size + offset},${length}`
+      form.whole = { generation: segment.generation, shape: command.shape, permitted, as, same: `${as}]` }
     }
-    const inputEnd = this.#input(slab, offset, head, form, event)
-    slab.set(result.permitted, inputEnd)
-    const end = inputEnd + result.permitted.length
-    const length = end - 1 - offset
-    if (segment !== null && length <= REFERRED_MAX && !this.#templates.text(command.shape).cut) {
-      const { generation, size } = segment
-      const as = `,"as":[${seq},${size + offset},${length}`
-      form.whole = { generation, shape: command.shape, result: result.permitted, as }
-    }
-    return end
+    return last
   }
 
   outcome(slab: Buffer, offset: number, seq: number, event: OutcomeEvent): number {
     const { masked, status, code, rows, bytes } = event.outcome
-    const text = '' + seq
-    const line =
-      this.#id +
-      text +
-      '","type":"outcome","seq":' +
-      text +
-      this.#head(event.session, event.at) +
-      event.sequence +
-      (',"status":"' + status + '","code":' + bounded(quote(code)) + ',"rows":' + rows + ',"bytes":' + bytes) +
+    const at = this.#headsOf(event.session).outcome.write(slab, offset, seq, Math.trunc(event.at), event.sequence)
+    const tail =
+      ',"status":"' +
+      status +
+      '","code":' +
+      bounded(quote(code)) +
+      ',"rows":' +
+      rows +
+      ',"bytes":' +
+      bytes +
       (',"duration":' + microseconds(event.decidedAt, event.at)) +
       (masked.length === 0 ? ',"masked":[]}\n' : `,"masked":${bounded(ascii(JSON.stringify(masked)))}}\n`)
-    return offset + slab.write(line, offset, 'latin1')
+    return at + slab.write(tail, at, 'latin1')
   }
 
   /** A frame's record up to its data, in ASCII; frames.ts writes the rest. */
   frameHead(seq: number, { session, sequence, kind, at }: FrameEvent): string {
-    return `${this.#id}${seq}","type":"frame","seq":${seq}${this.#head(session, at)}${sequence},"kind":"${kind}","data":"`
+    const { own } = this.#headsOf(session)
+    return `${this.#begin(seq, 'frame', at)}${own}${sequence},"kind":"${kind}","data":"`
   }
 
   sessionStart(slab: Buffer, offset: number, seq: number, session: Session): number {
-    const own = `,"session":"${session.id}","start":${seq},"sequence":`
-    this.#heads.set(session, { own, at: 0, text: '' })
+    this.#begun(session, seq)
     const { json } = session.context
     const context = json.length > PART_LENGTH ? stripped(session) : json
     const attributes = bounded(JSON.stringify(session.attributes))
@@ -141,7 +128,7 @@ export class Encoding {
 
   sessionEnd(slab: Buffer, offset: number, seq: number, session: Session, reason: string): number {
     const at = Date.now()
-    const begin = this.#id + seq + '","type":"session-end","seq":' + seq + this.#head(session, at) + session.sequence
+    const begin = `${this.#begin(seq, 'session-end', at)}${this.#headsOf(session).own}${session.sequence}`
     const rest = `,"reason":${bounded(quote(reason))},"usage":${JSON.stringify(session.usage)}`
     return write(slab, offset, `${begin}${rest},"duration":${microseconds(session.startedAt, at)}}\n`)
   }
@@ -152,77 +139,64 @@ export class Encoding {
     return write(slab, offset, `${this.#begin(seq, type, Date.now())},${json.slice(1)}\n`)
   }
 
-  /** A decision's record up to its result. */
-  #input(slab: Buffer, offset: number, head: string, form: Form, { command, answer }: DecisionEvent): number {
+  /** A decision's record from its head to its result. */
+  #input(slab: Buffer, offset: number, form: Form, { command, answer }: DecisionEvent): number {
     const { json, ascii: plain } = this.#templates.text(command.shape)
-    let end = offset + slab.write(plain ? head + json : head, offset, 'latin1')
-    if (!plain) end += slab.write(json, end, 'utf8')
-    slab.set(form.bytes, end)
-    end += form.bytes.length
+    const end = put(slab, offset + slab.write(json, offset, plain ? 'latin1' : 'utf8'), form.bytes)
     if (!form.open) return end
     const parameters = bounded(this.#parameters.json(command.varying['parameters'] as Json, answer.decision))
     return end + slab.write(parameters + '}', end, 'latin1')
   }
 
-  /** What follows the head of a decision that is stored as a reference; null where its text is too long for that. */
-  #reference({ as, shape }: Whole, form: Form, { command, answer }: DecisionEvent): string | null {
-    let tail = as + ']'
-    if (command.shape !== shape && recordedText(command.shape) !== recordedText(shape)) {
+  /** What follows the head of a decision that is stored as a reference. 0 where its text is too long for that. */
+  #refer(slab: Buffer, offset: number, whole: Whole, form: Form, { command, answer }: DecisionEvent): number {
+    let tail = whole.same
+    let plain = true
+    if (command.shape !== whole.shape && recordedText(command.shape) !== recordedText(whole.shape)) {
       const text = textOf(command.shape)
-      if (text === null) return null
-      tail = as + ',"text"]' + text
+      if (text === null) return 0
+      plain = isAscii(text)
+      tail = whole.as + ',"text"]' + text
     }
-    if (!form.open) return tail + '}\n'
-    const parameters = bounded(this.#parameters.json(command.varying['parameters'] as Json, answer.decision))
-    return tail + ',"parameters":' + parameters + '}\n'
+    if (form.open) {
+      const parameters = this.#parameters.json(command.varying['parameters'] as Json, answer.decision)
+      tail += ',"parameters":' + bounded(parameters)
+    }
+    return offset + slab.write(tail + '}\n', offset, plain ? 'latin1' : 'utf8')
   }
 
   #begin(seq: number, type: string, at: number): string {
     return `${this.#id}${seq}","type":"${type}","seq":${seq},"at":${Math.trunc(at)}`
   }
 
-  #head(session: Session, at: number): string {
-    let head = this.#heads.get(session)
-    if (head === undefined) {
-      // A session whose start was never recorded points to no start.
-      head = { own: `,"session":"${session.id}","start":0,"sequence":`, at: 0, text: '' }
-      this.#heads.set(session, head)
-    }
-    if (head.at !== at) {
-      head.at = at
-      head.text = `,"at":${Math.trunc(at)}${head.own}`
-    }
-    return head.text
+  #headsOf(session: Session): Heads {
+    // A session whose start was never recorded points to no start.
+    return this.#heads.get(session) ?? this.#begun(session, 0)
   }
 
-  #result(answer: Answer): Result {
-    const { decision, revision, mode, failed } = answer
-    const known = this.#results.get(decision)
-    if (known?.revision === revision && known.mode === mode && known.failed === failed) return known
-    const permitted = Buffer.from(resultOf(answer, { refusal: null, grant: null }))
-    const result = { revision, mode, failed, permitted }
-    this.#results.set(decision, result)
-    return result
+  #begun(session: Session, start: number): Heads {
+    const own = `,"session":"${session.id}","start":${start},"sequence":`
+    const heads = {
+      own,
+      decision: new LineHead(this.#id, 'decision', own),
+      outcome: new LineHead(this.#id, 'outcome', own),
+    }
+    this.#heads.set(session, heads)
+    return heads
   }
-}
-
-/** From the end of `input` to the end of a decision's record. */
-function resultOf(answer: Answer, { refusal, grant }: Pick<DecisionEvent, 'refusal' | 'grant'>): string {
-  const { decision, revision, mode, failed } = answer
-  const bundles = revision === '' ? '{}' : `{"policy":{"revision":${quote(revision)}}}`
-  const result = bounded(JSON.stringify(decision))
-  const verdict = `"verdict":"${refusal === null ? 'permitted' : 'refused'}","mode":"${mode}"${failed ? ',"failed":true' : ''}`
-  const because = refusal === null ? '' : `,"refusal":${bounded(JSON.stringify(refusal))}`
-  const by = grant === null ? '' : `,"grant":${bounded(JSON.stringify(grant))}`
-  return `}},"path":"${DECISION_PATH}","bundles":${bundles},"result":${result},"custom":{${verdict}${because}${by}}}\n`
 }
 
 /** Whether a decision of this shape and result is, but for text and parameters, the one that is stored whole. */
-function refers(whole: Whole, segment: Segment, shape: Shape, { permitted }: Result): boolean {
+function refers(whole: Whole, segment: Segment, shape: Shape, permitted: Buffer): boolean {
   if (whole.generation !== segment.generation) return false
   const { protocol, action } = whole.shape
   if (shape !== whole.shape && (shape.protocol !== protocol || shape.action !== action)) return false
-  return whole.result === permitted || whole.result.equals(permitted)
+  return whole.permitted === permitted || whole.permitted.equals(permitted)
+}
+
+function put(slab: Buffer, offset: number, bytes: Buffer): number {
+  slab.set(bytes, offset)
+  return offset + bytes.length
 }
 
 function write(slab: Buffer, offset: number, line: string): number {

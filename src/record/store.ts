@@ -1,6 +1,6 @@
 /** The segments that a writer owns: appending blocks, beginning new segments, removing old ones, and undoing a failed write. */
 import { closeSync, fdatasync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs'
-import { BLOCK_HEADER, blockHash, sealBlock, SEGMENT_HEADER, segmentHeader } from './block.ts'
+import { BLOCK_HEADER, blockDigest, digestOf, hashOf, sealBlock, SEGMENT_HEADER, segmentHeader } from './block.ts'
 import { segmentPath } from './directory.ts'
 import { RECORD_MAX, type Segment } from './encoding.ts'
 import type { Recovered, Sealed } from './recovery.ts'
@@ -34,14 +34,15 @@ export class Store {
   #first: number
   readonly #segment: { -readonly [Key in keyof Segment]: Segment[Key] } = { generation: 0, size: 0 }
   #sealedSize: number
+  /** The digest of the last block. */
   #head: string
-  /** The last block, whose hash nobody needed yet; a part of the other slab. */
-  #unhashed: Buffer | null = null
+  /** Where the last block ends in the other slab; 0 once its digest was made. */
+  #unhashed = 0
 
   private constructor(options: StoreOptions, instance: string, head: string, sealed: readonly Sealed[]) {
     this.#options = options
     this.instance = instance
-    this.#head = head
+    this.#head = digestOf(head)
     this.#sealed = [...sealed]
     this.#sealedSize = sealed.reduce((sum, { size }) => sum + size, 0)
     this.#fd = -1
@@ -87,26 +88,21 @@ export class Store {
     return this.#segment.size >= this.#options.segmentSize
   }
 
-  /** The hash of the last block. */
-  get head(): string {
-    this.hash()
-    return this.#head
-  }
-
-  /** Makes the last block's hash now, when there is time, and not when the next write needs it. */
+  /** Makes the last block's digest now, when there is time, and not when the next write needs it. */
   hash(): void {
-    if (this.#unhashed === null) return
-    this.#head = blockHash(this.#unhashed)
-    this.#unhashed = null
+    if (this.#unhashed === 0) return
+    this.#head = blockDigest(this.#other.subarray(0, this.#unhashed))
+    this.#unhashed = 0
   }
 
   /** Writes the slab's first `end` bytes as one block. When it throws, nothing of it counts, and {@link repair} must succeed before the next. */
   write(end: number, first: number, count: number): void {
-    const block = sealBlock(this.#slab, end - BLOCK_HEADER, first, count, this.head)
-    writeAll(this.#fd, block, this.#segment.size)
-    this.#segment.size += block.length
-    this.#unhashed = block
+    this.hash()
     const slab = this.#slab
+    sealBlock(slab, end, first, count, this.#head)
+    writeAll(this.#fd, slab, end, this.#segment.size)
+    this.#segment.size += end
+    this.#unhashed = end
     this.#slab = this.#other
     this.#other = slab
   }
@@ -118,7 +114,8 @@ export class Store {
   }
 
   mark(): Mark {
-    return { path: this.#path, size: this.#segment.size, head: this.head }
+    this.hash()
+    return { path: this.#path, size: this.#segment.size, head: this.#head }
   }
 
   /** Forgets all blocks after the mark, which must be of the current segment. */
@@ -127,7 +124,7 @@ export class Store {
     this.#segment.generation++
     this.#segment.size = mark.size
     this.#head = mark.head
-    this.#unhashed = null
+    this.#unhashed = 0
   }
 
   sync(done: (error: Error | null) => void): void {
@@ -167,10 +164,12 @@ export class Store {
   #begin(first: number): void {
     const { directory, synced } = this.#options
     const path = segmentPath(directory, first)
-    const header = segmentHeader({ instance: this.instance, first, createdAt: Date.now(), previous: this.head })
+    this.hash()
+    const previous = hashOf(this.#head)
+    const header = segmentHeader({ instance: this.instance, first, createdAt: Date.now(), previous })
     const fd = openSync(path, 'wx+', 0o600)
     try {
-      writeAll(fd, header, 0)
+      writeAll(fd, header, header.length, 0)
       if (synced) {
         fdatasyncSync(fd)
         syncDirectory(directory)
@@ -188,11 +187,12 @@ export class Store {
   }
 }
 
-function writeAll(fd: number, bytes: Uint8Array, position: number): void {
-  let written = writeSync(fd, bytes, 0, bytes.length, position)
+/** The first `length` bytes. */
+function writeAll(fd: number, bytes: Uint8Array, length: number, position: number): void {
+  let written = writeSync(fd, bytes, 0, length, position)
   // A disk that fills up takes a part first, and says why only when asked again.
-  while (written < bytes.length) {
-    const more = writeSync(fd, bytes, written, bytes.length - written, position + written)
+  while (written < length) {
+    const more = writeSync(fd, bytes, written, length - written, position + written)
     if (more === 0) throw new Error('the disk took no more bytes')
     written += more
   }

@@ -45,9 +45,11 @@ export interface Whole {
   /** The segment's, at that time: of another one nothing is there any more. */
   readonly generation: number
   readonly shape: Shape
-  readonly result: Buffer
-  /** `,"as":[…` without the closing bracket. */
+  /** From the end of its `input` on. */
+  readonly permitted: Buffer
+  /** `,"as":[…` without the closing bracket, and with it. */
   readonly as: string
+  readonly same: string
 }
 
 export class Templates {

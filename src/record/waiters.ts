@@ -9,6 +9,8 @@ interface Waiter {
 
 export class Waiters {
   readonly #waiting: Waiter[] = []
+  /** Those before were called back. */
+  #next = 0
 
   /** `error` where it is known already that the position will never be durable. */
   add(position: Position, done: (error: Error | null) => void, error: Error | null): void {
@@ -22,16 +24,21 @@ export class Waiters {
 
   /** Calls back all who need not wait any longer; a callback may move `at.durable` on. Calls `again` where one of them threw before all were called. */
   callBack(at: { readonly durable: Position }, again: () => void): void {
-    const waiting = this.#waiting
     try {
-      for (let waiter = waiting[0]; waiter !== undefined; waiter = waiting[0]) {
-        if (waiter.position > at.durable && waiter.error === null) return
-        waiting.shift()
+      for (let waiter = this.#due(at); waiter !== null; waiter = this.#due(at)) {
+        this.#next++
         waiter.done(waiter.error)
       }
     } finally {
-      const next = waiting[0]
-      if (next !== undefined && (next.position <= at.durable || next.error !== null)) again()
+      // All at once, also those of a call that was made in one of these.
+      if (this.#next > 0) this.#waiting.splice(0, this.#next)
+      this.#next = 0
+      if (this.#due(at) !== null) again()
     }
+  }
+
+  #due({ durable }: { readonly durable: Position }): Waiter | null {
+    const waiter = this.#waiting[this.#next]
+    return waiter === undefined || (waiter.position > durable && waiter.error === null) ? null : waiter
   }
 }

@@ -7,6 +7,7 @@ import type { JsonObject } from '../../src/gate/json.ts'
 import type { DecisionEvent } from '../../src/gate/ports.ts'
 import { context, Session } from '../../src/gate/session.ts'
 import { Encoding, RECORD_MAX } from '../../src/record/encoding.ts'
+import { LineHead } from '../../src/record/line-head.ts'
 import { type DecisionRecord, decisionLog, type SessionStart } from '../../src/record/records.ts'
 import { ALLOW, CONTEXT, deny } from '../support/fakes.ts'
 import { outcome, session } from './support.ts'
@@ -83,10 +84,10 @@ t.test('executions of one shape are recorded with their own facts, also when a f
 })
 
 t.test('a parameter is recorded as its type and a keyed hash that tells equal from different', (t) => {
-  const parameters = ['4111', '4111', '4112', null].map((value) => ({ type: 'text', value, known: true }))
+  const parameters = ['card 4111', 'card 4111', 'card 4112', null].map((value) => ({ type: 'text', value, known: true }))
   const record = recordOf(encoding(), eventOf({}, { parameters }))
   const recorded = record.input.command.varying?.['parameters'] as unknown as { type: string; hash?: string }[]
-  t.notMatch(JSON.stringify(record), /411/)
+  t.notMatch(JSON.stringify(record), /card/)
   t.equal(recorded[0]?.hash?.length, 32)
   t.equal(recorded[0]?.hash, recorded[1]?.hash)
   t.not(recorded[0]?.hash, recorded[2]?.hash)
@@ -212,5 +213,27 @@ t.test('a context with claims beyond measure is recorded without them rather tha
   const start = JSON.parse(lineOf((slab, offset) => encoding().sessionStart(slab, offset, 1, of))) as SessionStart
   t.equal(start.principal.subject, 'agent')
   t.match(start.principal.claims, { truncated: {} })
+  t.end()
+})
+
+t.test('the head of a record is written as its numbers say, whatever the one before had', (t) => {
+  const whole = fc.oneof(
+    fc.nat(30),
+    fc.nat(),
+    fc.nat(Number.MAX_SAFE_INTEGER),
+    fc.constantFrom(9, 10, 99, 100, 2 ** 32),
+  )
+  const head = new LineHead('{"id":"test-1/', 'decision', ',"session":"s","start":1,"sequence":')
+  fc.assert(
+    fc.property(fc.array(fc.tuple(whole, whole, whole), { minLength: 1 }), (numbers) => {
+      for (const [seq, at, sequence] of numbers) {
+        const end = head.write(slab, 3, seq, at, sequence)
+        const expected = `{"id":"test-1/${seq}","type":"decision","seq":${seq},"at":${at},"session":"s","start":1,"sequence":${sequence}`
+        assert.equal(slab.toString('latin1', 3, end), expected)
+      }
+    }),
+    { numRuns: 500 },
+  )
+  t.pass()
   t.end()
 })

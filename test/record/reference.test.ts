@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { BLOCK_HEADER, genesis, sealBlock, SEGMENT_HEADER, segmentHeader } from '../../src/record/block.ts'
+import { BLOCK_HEADER, digestOf, genesis, sealBlock, SEGMENT_HEADER, segmentHeader } from '../../src/record/block.ts'
 import { Encoding, RECORD_MAX, type Segment } from '../../src/record/encoding.ts'
 import { readLines } from '../../src/record/reader.ts'
 import { expand, partsOf, REFERRED_MAX, referenceOf, storedLine } from '../../src/record/reference.ts'
@@ -130,8 +130,9 @@ t.test('a text of a megabyte, or a decision beyond what may be referred to, is s
 function forged(lines: readonly string[]): string {
   const directory = temporary()
   const previous = genesis('test-1')
-  const payload = slab.write(`${lines.join('\n')}\n`, BLOCK_HEADER)
-  const block = sealBlock(slab, payload, 1, lines.length, previous)
+  const end = BLOCK_HEADER + slab.write(`${lines.join('\n')}\n`, BLOCK_HEADER)
+  sealBlock(slab, end, 1, lines.length, digestOf(previous))
+  const block = slab.subarray(0, end)
   const header = segmentHeader({ instance: 'test-1', first: 1, createdAt: 1_000, previous })
   writeFileSync(join(directory, `${'1'.padStart(16, '0')}.segment`), Buffer.concat([header, block]))
   return directory
