@@ -94,8 +94,9 @@ export class Tunnel {
   start(): Uint8Array | Refusal {
     const permit = this.#permit
     if (this.#ended !== null || permit === null) return this.#ended ?? refusal('policy.unavailable')
+    const taken = permit.take()
     this.#allowance = new Allowance(permit, (because) => this.end(because))
-    return permit.take()
+    return taken
   }
 
   /** Joins two channels under the permit. */
