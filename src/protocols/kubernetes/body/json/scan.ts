@@ -14,6 +14,8 @@ const CASE = 0x20
 
 /** Integers of this many characters are exact in a double, whatever they are. */
 const EXACT_LENGTH = 15
+/** A sign and 19 digits; JSON has no leading zeros. Longer ones are doubles to everybody, and would take long to read exactly. */
+const LONGEST_INT64 = 20
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
@@ -88,7 +90,7 @@ function isOfNumber(byte: number): boolean {
  * would be another number for a policy is refused.
  */
 function checkExact(number: string): void {
-  if (!/^-?[0-9]+$/.test(number)) return
+  if (number.length > LONGEST_INT64 || !/^-?[0-9]+$/.test(number)) return
   const exact = BigInt(number)
   if (exact < INT64_MIN || exact > INT64_MAX || BigInt(Number(number)) === exact) return
   throw unparsable(`the integer ${number} cannot be judged exactly`, 'send one below 2^53')

@@ -2,6 +2,7 @@
 import type { Json, JsonObject } from '../../../../gate/json.ts'
 import type { PatchFacts, PatchOperation } from '../body.ts'
 import { objectOf } from '../object.ts'
+import { VALUES } from '../limits.ts'
 import { tooLarge, unparsable } from '../refused.ts'
 import { replacedLeaves } from './leaves.ts'
 import { bounded, segmentsOf } from './pointer.ts'
@@ -22,6 +23,7 @@ export function jsonPatch(body: Json): { readonly facts: PatchFacts; readonly pa
   if (!Array.isArray(body)) throw unparsable('a JSON Patch is a list', 'send a list of operations')
   if (body.length > OPERATIONS) throw tooLarge(`the patch has more than ${OPERATIONS} operations`)
   const steps = (body as readonly Json[]).map((item) => stepOf(objectOf(item, 'an operation of the patch')))
+  checkSize(steps)
   return {
     facts: {
       type: 'json',
@@ -48,6 +50,13 @@ function stepOf(item: JsonObject): Step {
   const gives = op === 'add' || op === 'replace' || op === 'test'
   if (gives && value === undefined) throw unparsable(`${op} of the patch has no value`, 'send one')
   return { op: op as PatchOperation['op'], path, from: from as string | null, value: gives ? value : undefined }
+}
+
+/** Each segment of a path may be an object that only this patch makes. */
+function checkSize(steps: readonly Step[]): void {
+  let segments = 0
+  for (const { path } of steps) segments += path.split('/').length - 1
+  if (segments > VALUES) throw tooLarge(`the paths of the patch have more than ${VALUES} segments`)
 }
 
 function changesOf({ op, path, from, value }: Step): readonly string[] {

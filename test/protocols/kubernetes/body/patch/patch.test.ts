@@ -160,6 +160,13 @@ t.test('A patch whose pointers would fill the memory is refused before they are 
     t.throws(() => patched(type, sent[type]), /command\.too-large/, type)
   }
   t.equal(facts('merge', { [name]: { a: 1, b: 2 } })?.paths.length, 2, 'a long name alone is none')
+  const wide = Array.from({ length: 2_000 }, (_, index) => ({
+    op: 'add',
+    path: `/${index}${'/a'.repeat(50)}`,
+    value: 1,
+  }))
+  t.throws(() => patched('json', wide), /command\.too-large .* segments/)
+  t.equal(facts('json', wide.slice(0, 1_900))?.paths.length, 1_900)
   const deep = '/a'.repeat(100_000)
   t.throws(() => patched('json', [{ op: 'add', path: deep, value: 1 }]), /command\.unparsable .* levels/)
   t.throws(() => patched('json', [{ op: 'copy', path: '/a', from: deep }]), /command\.unparsable .* levels/)
