@@ -182,6 +182,10 @@ const EVASIONS: readonly (readonly [string, readonly string[]])[] = [
   ["sed '1e rm x' f", ['sed 1e rm x f !code']],
   ["sed 's/a/rm x/e' f", ['sed s/a/rm x/e f !code']],
   ["sed -n -e '1,3p' -e 's/a/b/g' f", ['sed -n -e 1,3p -e s/a/b/g f']],
+  ["sed 's/[/]/;p;/w f/p' g", ['sed s/[/]/;p;/w f/p g !code']],
+  ["sed 's|[|]|;p;|w f|p' g", ['sed s|[|]|;p;|w f|p g !code']],
+  ["sed '/[/]/;/w f/p' g", ['sed /[/]/;/w f/p g !code']],
+  ["sed -E 's/[^]0-9[:alpha:]]+$//g;/[a-z]/d' f", ['sed -E s/[^]0-9[:alpha:]]+$//g;/[a-z]/d f']],
   ["sed 's/a/b/w f' g", ['sed s/a/b/w f g !code']],
   ['tar xf a --to-command=rm', ['tar xf a --to-command=rm !escape']],
   [

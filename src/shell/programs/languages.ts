@@ -15,14 +15,16 @@ const awk: Program = (words, { name }) => {
   return AWK_REACHES_OUT.test(program.replaceAll('||', '')) ? hiding(name, 'code') : nothing(name)
 }
 
-const ADDRESS = String.raw`(?:\d+(?:~\d+)?|\$|/(?:[^/\\\n]|\\.)*/I?)`
+/** Brackets stand whole between two marks: to BusyBox a mark in them ends nothing, to GNU's it does. */
+const pattern = (mark: string) => String.raw`(?:[^${mark}\\\n[]|\\[^\n]|\[\^?\]?[^\]\\${mark}\n]*\])*`
+const ADDRESS = String.raw`(?:\d+(?:~\d+)?|\$|/${pattern('/')}/I?)`
 const RANGE = String.raw`(?:${ADDRESS}(?:,(?:${ADDRESS}|[+~]\d+))?\s*!?\s*)?`
 /** A substitution without the flags `e` and `w`. */
 const SUBSTITUTION = ['/', '|', ',', '#', '@', ':', '%', '~', '_', '!']
   .map((mark) => {
     const text = String.raw`(?:[^${mark}\\\n]|\\[^\n])*`
     const delimiter = mark === '|' ? String.raw`\|` : mark
-    return `s${delimiter}${text}${delimiter}${text}${delimiter}[gpiIm0-9]*`
+    return `s${delimiter}${pattern(mark)}${delimiter}${text}${delimiter}[gpiIm0-9]*`
   })
   .join('|')
 const COMMAND = `${RANGE}(?:[pPdDhHgGxnN=]|[qQ]\\d*|${SUBSTITUTION})`
