@@ -44,7 +44,7 @@ t.test('no spelling of an index takes a masked value out of a list, or asks for 
     spec: { containers: [{ name: 'web', image: 'web', env: [{ name: 'KEY', value: HIDDEN }] }] },
   }
   const made = await server.call('POST', DEPLOYMENT.slice(0, -'/web'.length), {
-    metadata: { name: 'web' },
+    metadata: { name: 'web', annotations: { said: HIDDEN }, labels: { said: HIDDEN } },
     spec: { selector: { matchLabels: { app: 'web' } }, template },
   })
   t.equal(made.status, 201)
@@ -58,6 +58,16 @@ t.test('no spelling of an index takes a masked value out of a list, or asks for 
     await refused(t, { op: 'copy', from: `${CONTAINERS}/${container}/env`, path: `${CONTAINERS}/0/args` })
   }
   t.match(JSON.parse((await server.call('GET', DEPLOYMENT)).body), { spec: { template } }, 'it is as it was')
+})
+
+t.test('what labels and annotations say of a masked value is not taken to where it would be shown', async (t) => {
+  target.policy.rule = masked
+  for (const from of ['/metadata/annotations/said', '/metadata/labels/said', '/metadata/managedFields/0/manager']) {
+    for (const op of ['copy', 'move']) await refused(t, { op, from, path: `${CONTAINERS}/0/workingDir` })
+  }
+  for (const from of ['/metadata/annotations', '/metadata/labels', '/metadata', '']) {
+    await refused(t, { op: 'copy', from, path: '/spec/template/metadata/annotations' })
+  }
 })
 
 async function refused(t: Test, operation: Readonly<Record<string, string>>): Promise<void> {

@@ -13,6 +13,11 @@ import { isIndex, type MaskPath, overlaps } from './path.ts'
 const READING: ReadonlySet<string> = new Set(['test', 'copy', 'move'])
 const LAST_APPLIED_PATH: MaskPath = [{ name: 'metadata' }, { name: 'annotations' }, { name: LAST_APPLIED }]
 const LABELS = ['metadata', 'labels']
+/** What is said of masked values there is hidden there, and would not be elsewhere. */
+const TEXTS: readonly MaskPath[] = ['labels', 'annotations', 'managedFields'].map((name) => [
+  { name: 'metadata' },
+  { name },
+])
 /** Operators of selectors, as far as they end a field's name. */
 const OPERATOR = /!?=/
 
@@ -57,17 +62,17 @@ export function checkBody(request: Request, body: Body, masks: CompiledMasks, me
 }
 
 function checkOperations(operations: readonly PatchOperation[], masks: CompiledMasks): Refusal | null {
-  const paths = masks.paths.length === 0 ? [] : [...masks.paths, LAST_APPLIED_PATH]
+  if (masks.paths.length === 0) return null
+  const asked = [...masks.paths, LAST_APPLIED_PATH]
+  const taken = [...masks.paths, ...TEXTS]
   for (const { op, path, from } of operations) {
     if (!READING.has(op)) continue
-    for (const pointer of from === null ? [path] : [path, from]) {
+    const touched = [[path, asked] as const, ...(from === null ? [] : [[from, taken] as const])]
+    for (const [pointer, hidden] of touched) {
       const names = namesOf(pointer)
-      if (paths.some((masked) => overlaps(masked, names))) {
-        return unsupported(
-          `a JSON Patch may not ${op} ${pointer}, where a value is masked`,
-          'use add, replace or remove',
-        )
-      }
+      if (!hidden.some((masked) => overlaps(masked, names))) continue
+      const message = `a JSON Patch may not ${op} ${pointer}, where a value is masked, or may be told`
+      return unsupported(message, 'use add, replace or remove')
     }
   }
   return null
