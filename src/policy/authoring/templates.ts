@@ -66,10 +66,15 @@ package policy.${name}
 
 import data.sidegate.ssh
 
+# Files that agents may read: by commands, as their paths are written, and by sftp and scp, where they lead.
+_readable := {"/srv"}
+
 # Commands that agents may run, and what they may be given.
-_commands := {"uptime": [[]], "ls": {"flags": "l", "paths": ["/srv"]}}
+_commands := {"uptime": [[]], "ls": {"flags": "l", "paths": _readable}}
 
 allow contains {"code": "${name}.look"} if ssh.only_runs(_commands)
+
+allow contains {"code": "${name}.read"} if ssh.reads_under(_readable)
 
 allow contains {"code": "${name}.housekeeping"} if ssh.housekeeping
 
@@ -79,6 +84,7 @@ deny contains {
 	"remedy": "send one command at a time: ssh host 'ls -l /srv'",
 } if {
 	ssh.opens_shell
+	not ssh.shell_is("line-gated")
 }
 `
 
@@ -91,8 +97,14 @@ test_the_host_may_be_looked_at if {
 	${name}.allow == {{"code": "${name}.look"}} with input as samples.exec([["ls", "-l", "/srv"]])
 }
 
+test_files_may_be_read if {
+	${name}.allow == {{"code": "${name}.read"}} with input as samples.sftp_open("/srv/a", ["read"])
+	${name}.allow == set() with input as samples.sftp_open("/etc/passwd", ["read"])
+}
+
 test_files_may_not_be_removed if {
 	${name}.allow == set() with input as samples.exec([["rm", "/srv/a"]])
+	${name}.allow == set() with input as samples.sftp("remove", "/srv/a")
 }
 
 test_a_shell_may_not_be_opened if {
