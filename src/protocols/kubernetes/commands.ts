@@ -6,6 +6,8 @@ import type { Method, Request } from './request/facts.ts'
 
 /** Shapes of requests without a body, which agents repeat: a controller polls the same few. */
 const SHAPES = 2_048
+/** Longer requests carry a command or a selector of their own, and seldom come twice. */
+const LONGEST = 1_024
 
 export type Upgrade = 'websocket' | 'spdy' | null
 
@@ -18,7 +20,9 @@ export class Commands {
   readonly #shapes = new Map<string, Shape>()
 
   of(request: Request, upgrade: Upgrade, body: Body | null): Command {
-    if (body !== null) return { shape: shapeOf(request, upgrade, body), varying: NOTHING_VARIES }
+    if (body !== null || request.target.length > LONGEST) {
+      return { shape: shapeOf(request, upgrade, body), varying: NOTHING_VARIES }
+    }
     const key = `${request.method} ${upgrade ?? ''} ${request.target}`
     let shape = this.#shapes.get(key)
     if (shape === undefined) {

@@ -48,8 +48,8 @@ export const NO_MASKS: MaskPlan = { instead: null, rewriter: () => null, masked:
 
 const COLLECTIONS: ReadonlySet<string> = new Set(['list', 'deletecollection'])
 const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch'])
-/** Their failures may quote what was there before. */
-const QUOTES: ReadonlySet<string> = new Set(['update', 'patch'])
+/** Their failures may quote what was there before: the server's own words do, and those of webhooks, which are given it. */
+const QUOTES: ReadonlySet<string> = new Set(['update', 'patch', 'delete', 'deletecollection'])
 
 /** By a decision's masks, which policy gives again with the decision: identity is meaning. */
 const compiled = new WeakMap<readonly Mask[], Map<string, CompiledMasks | string>>()

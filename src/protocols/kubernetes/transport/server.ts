@@ -67,6 +67,8 @@ export class ApiServer {
       // The answers to what came before would end up in the other protocol: such a request is one like any other.
       shouldUpgradeCallback: ({ socket }) => handlers.progress(socket) === 'idle',
     })
+    // Node would leave out those beyond the first thousand without a word; their size is limited anyway.
+    this.#http.maxHeadersCount = 0
     this.#http.on('request', handlers.request)
     this.#http.on('upgrade', handlers.upgrade)
     this.#http.on('clientError', (error, socket) => refuseBytes(error, socket, handlers.progress(socket)))

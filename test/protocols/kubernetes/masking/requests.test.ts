@@ -214,7 +214,7 @@ t.test('What the API server says of a failed change is withheld where it could q
   }
   const cause = { reason: 'FieldValueForbidden', field: 'spec', message: 'quoted' }
   const invalid = { reason: 'Invalid', message: 'pod is invalid: quoted', details: { name: 'x', causes: [cause] } }
-  for (const method of ['PATCH', 'PUT']) {
+  for (const method of ['PATCH', 'PUT', 'DELETE']) {
     const told = JSON.parse(failed(invalid, method)) as { message: string; details: { causes: JsonObject[] } }
     t.notMatch(JSON.stringify(told), 'quoted')
     t.match(told, {

@@ -45,6 +45,14 @@ t.test('a connection on which no request comes, or only a part of one, keeps no 
   t.same(target.record.decisions, [])
 })
 
+t.test('every header is read, however many there are', async (t) => {
+  const { asked, agent } = await place(t, answered)
+  const many = Array.from({ length: 2_500 }, (_, index) => [`h${index}`, ''] as const)
+  agent.send(rawRequest('GET', LIST, [...many, ['Impersonate-User', 'admin']]))
+  t.match(await agent.answer(), { status: 403, body: /the header impersonate-user is not offered/ })
+  t.same(asked, [])
+})
+
 t.test('what one connection asks for is done in its order, whatever takes longer', async (t) => {
   const { serve, release } = slowly()
   const { asked, agent, target } = await place(t, serve)
