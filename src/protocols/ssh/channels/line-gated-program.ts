@@ -29,6 +29,8 @@ export class LineGatedProgram implements Program, ShellHost {
   #shell: LineGatedShell | null = null
   #recording: Recording | null = null
   #allowance: Allowance | null = null
+  /** The line that runs, or waits to. */
+  #line: UpstreamProgram | null = null
   #because: Refusal | null = null
   #unpaid = 0
   #left = false
@@ -96,8 +98,14 @@ export class LineGatedProgram implements Program, ShellHost {
     const { command, bytes } = line
     // The host has no terminal for it, and is told nothing of the agent's.
     const setups = this.#prepared.setups.filter(({ name }) => name === 'env')
-    end.run(new UpstreamProgram(this.#setting, end, { setups, terminal: null }, { request: 'exec', command, bytes }))
-    return await end.ended
+    const asked = { request: 'exec', command, bytes } as const
+    this.#line = new UpstreamProgram(this.#setting, end, { setups, terminal: null }, asked)
+    end.run(this.#line)
+    try {
+      return await end.ended
+    } finally {
+      this.#line = null
+    }
   }
 
   output(bytes: Buffer): boolean {
@@ -160,8 +168,10 @@ export class LineGatedProgram implements Program, ShellHost {
     if (this.#over || this.#because !== null) return
     this.#because = because
     this.#holding.withdraw()
-    if (this.#shell === null) this.#refuse(because)
-    else this.#shell.end(because)
+    if (this.#shell === null) return this.#refuse(because)
+    // What runs is killed: of a channel that is only closed, the host lets it go on.
+    this.#line?.end(because)
+    this.#shell.end(because)
   }
 
   leaving(): void {

@@ -7,6 +7,7 @@ import { ALLOW, approve, deny, FakeApproval } from '../../../support/fakes.ts'
 import { type RunningSshTarget, startSshTarget } from '../../../support/ssh-target.ts'
 import { sharedSshd } from '../../../support/sshd.ts'
 import { begun, connectAgent, eventually } from '../client.ts'
+import { hostKey, startHost } from '../upstream/host.ts'
 
 const server = await sharedSshd()
 const GRANT = { by: ['ann'], at: '2026-01-01T00:00:00Z', codes: ['prod.change'] }
@@ -21,9 +22,9 @@ interface Typing {
   seen(): string
 }
 
-async function typing(t: Test, terminal: boolean): Promise<Typing> {
+async function typing(t: Test, terminal: boolean, config: Readonly<Record<string, unknown>> = {}): Promise<Typing> {
   const approval = new FakeApproval()
-  const target = await startSshTarget(server, { approval, config: { shell: 'line-gated' } })
+  const target = await startSshTarget(server, { approval, config: { shell: 'line-gated', ...config } })
   t.teardown(() => target.close())
   const client = await connectAgent(target)
   t.teardown(() => client.end())
@@ -153,6 +154,37 @@ t.test('an operator’s end is told, and ends the shell', async (t) => {
   const [session] = target.gate.sessions
   t.ok(session !== undefined && target.gate.end(session.id, 'enough'))
   t.match((await ended).stdout, '[session.ended]')
+})
+
+t.test('whoever ends the shell, the line that runs is killed, and not only left', async (t) => {
+  for (const limits of [{}, { duration: '1s' }]) {
+    const requests: string[] = []
+    const host = await startHost({
+      authenticate: (context) => context.accept(),
+      connected: (_, { _handlers }) => {
+        const handlers = _handlers as { CHANNEL_REQUEST: (...args: unknown[]) => void }
+        const { CHANNEL_REQUEST } = handlers
+        handlers.CHANNEL_REQUEST = (self, recipient, name, wantReply, data) => {
+          requests.push(name === 'signal' ? `signal ${String(data)}` : String(name))
+          CHANNEL_REQUEST(self, recipient, name, wantReply, data)
+        }
+      },
+      exec: (channel) => void channel.write('begun\n'),
+    })
+    t.teardown(() => host.close())
+    const upstream = { host: '127.0.0.1', port: host.port, hostKeys: [hostKey.line] }
+    const { target, channel, sees, ended } = await typing(t, true, { upstream, credential: { user: 'deploy' }, limits })
+    await sees('$ ')
+    channel.write('backup\r')
+    await sees('begun\r\n')
+    const [session] = target.gate.sessions
+    if (!('duration' in limits)) t.ok(session !== undefined && target.gate.end(session.id, 'enough'))
+    const { stdout } = await ended
+    t.match(stdout, /\[session\.(ended|limit)\]/)
+    t.equal(stdout.split('sidegate: ').filter((part) => /\[session\./.test(part)).length, 1, 'told once')
+    await eventually(() => requests.includes('signal KILL'))
+    t.strictSame(requests, ['exec', 'signal KILL'])
+  }
 })
 
 t.test('limits of the shell’s decision hold for all of its lines together', async (t) => {
