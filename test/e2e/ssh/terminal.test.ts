@@ -82,8 +82,9 @@ t.test('a shell that policy allows is a shell: prompt, editing, jobs, history, s
       { expect: 'l\rgo\r\n' },
       { send: '\x03' },
       prompt,
-      { send: 'cat\n' },
-      { expect: 'cat\r\n' },
+      // What is typed before `cat` reads would be echoed, or not, by whoever has the terminal.
+      { send: 'sh -c "echo in; exec cat"\n' },
+      { expect: 'l\rin\r\n' },
       { send: 'through the terminal\n' },
       { expect: 'through the terminal\r\nthrough the terminal\r\n' },
       { send: '\x04' },
