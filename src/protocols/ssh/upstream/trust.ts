@@ -44,13 +44,16 @@ export class HostTrust {
     const name = lookupName(host, port)
     this.#names = [...new Set([host.toLowerCase(), name])]
     const lines = knownHosts.filter(({ matches }) => matches(name))
-    const marked = (marker: KnownHost['marker']) => lines.flatMap((line) => (line.marker === marker ? [line.blob] : []))
+    const marked = (marker: 'key' | 'authority') => lines.flatMap((line) => (line.marker === marker ? [line.blob] : []))
     this.#keys = [
       ...keys.map((key): Trusted => ({ ...key, by: 'key' })),
       ...usable(marked('key')).map((key): Trusted => ({ ...key, by: 'known-hosts' })),
     ]
     this.#authorities = [...authorities, ...usable(marked('authority'))]
-    this.#revoked = marked('revoked')
+    // At whatever port: who revokes the key of a host means it.
+    const names = this.#names
+    const revokes = ({ marker, matches }: KnownHost) => marker === 'revoked' && names.some((each) => matches(each))
+    this.#revoked = knownHosts.filter(revokes).map(({ blob }) => blob)
   }
 
   /** Whether nothing at all could prove the host. */

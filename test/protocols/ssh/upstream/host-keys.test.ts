@@ -72,6 +72,7 @@ t.test('A key that is revoked proves nothing, whatever else names it', async (t)
   for (const lines of [
     [`${name} ${ed25519}`, `@revoked ${name} ${ed25519}`],
     [`@revoked * ${ed25519}`, `${name} ${ed25519}`],
+    [`${name} ${ed25519}`, `@revoked 127.0.0.1 ${ed25519}`],
   ]) {
     const refusal = await refusalOf(connect(host(known(...lines))))
     t.match(refusal, {
