@@ -36,13 +36,14 @@ export class Lines {
   *of(block: Block): Generator<Line> {
     for (const line of linesOf(block)) {
       const head = headOf(line)
-      yield { head, line: head.type === 'decision' ? this.#whole(line, head) : line }
+      yield { head, line: this.#whole(line, head) }
     }
   }
 
-  #whole(line: Buffer, { seq }: RecordHead): Buffer {
-    const reference = referenceOf(line)
+  #whole(line: Buffer, head: RecordHead): Buffer {
+    const reference = referenceOf(line, head)
     if (reference === null) return line
+    const { seq } = head
     try {
       const { line: other, parts } = this.#referred(reference, seq)
       return expand(line, reference, other, parts)
@@ -71,7 +72,7 @@ export class Lines {
     const line = bytes.subarray(0, length)
     const head = headOf(line)
     if (head.seq !== seq) throw new Error(`record ${head.seq} is there`)
-    return { seq, line, parts: partsOf(line) }
+    return { seq, line, parts: partsOf(line, head) }
   }
 }
 

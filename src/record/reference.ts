@@ -13,6 +13,7 @@
  * A reader is given the line whole: `as` stays where it is, and all that the other has after its head follows. The stored line is cut
  * out of that again by {@link storedLine}, so the chain (block.ts) can be checked wherever the lines went.
  */
+import { headOf, type RecordHead } from './head.ts'
 import { skipString, skipValue } from './skip.ts'
 
 export interface Reference {
@@ -30,10 +31,10 @@ export interface Reference {
 /** No longer line is referred to: it bounds what a reader keeps, and what a short line can stand for. */
 export const REFERRED_MAX = 32 * 1024
 
-const HEAD = /^\{"id":"[^"]+","type":"decision","seq":\d+,"at":\d+,"session":"[^"]+","start":\d+,"sequence":\d+/
-const AS = new RegExp(`${HEAD.source},"as":\\[(\\d+),(\\d+),(\\d+)(,"text")?\\]`)
-/** Longer than any head of a decision with a reference. */
-const HEAD_BYTES = 384
+/** Of a decision, what follows the keys of every record. */
+const AS = /^,"start":\d+,"sequence":\d+(?:,"as":\[(\d+),(\d+),(\d+)(,"text")?\])?/
+/** Longer than that. */
+const AS_BYTES = 160
 
 const INPUT = Buffer.from(',"input":{"command":{"protocol":')
 const ACTION = Buffer.from(',"action":')
@@ -47,12 +48,17 @@ const CLOSE = Buffer.from('}')
 const BRACE = 0x7d
 const COMMA = 0x2c
 
-/** What a decision's line, as it is stored or as it is read, refers to; null where it refers to nothing. */
-export function referenceOf(line: Buffer): Reference | null {
-  const match = AS.exec(line.toString('latin1', 0, HEAD_BYTES))
-  if (match === null) return null
-  const [all, seq, offset, length, text] = match
-  return { seq: Number(seq), offset: Number(offset), length: Number(length), text: text !== undefined, end: all.length }
+/** What a decision's line, as it is stored or as it is read, refers to; null where it refers to nothing, or is no decision's. */
+export function referenceOf(line: Buffer, head: RecordHead): Reference | null {
+  const match = head.type === 'decision' ? matchOf(line, head) : null
+  const [all, seq, offset, length, text] = match ?? []
+  if (all === undefined || seq === undefined) return null
+  const end = head.length + all.length
+  return { seq: Number(seq), offset: Number(offset), length: Number(length), text: text !== undefined, end }
+}
+
+function matchOf(line: Buffer, { length }: RecordHead): RegExpExecArray | null {
+  return AS.exec(line.toString('latin1', length, length + AS_BYTES))
 }
 
 /** Where the parts begin and end that a decision which refers to this one has of its own, each its JSON. */
@@ -67,10 +73,10 @@ export interface Parts {
 }
 
 /** Of a decision's line that is stored whole. Throws for any other. */
-export function partsOf(line: Buffer): Parts {
-  const head = HEAD.exec(line.toString('latin1', 0, HEAD_BYTES))
-  if (head === null) throw new Error('no decision begins there')
-  return partsFrom(line, head[0].length)
+export function partsOf(line: Buffer, head: RecordHead): Parts {
+  const match = head.type === 'decision' ? matchOf(line, head) : null
+  if (match === null || match[1] !== undefined) throw new Error('no decision is stored whole there')
+  return partsFrom(line, head.length + match[0].length)
 }
 
 function partsFrom(line: Buffer, input: number): Parts {
@@ -98,30 +104,27 @@ function parametersFrom(line: Buffer, first: number): readonly [number, number] 
 
 /** A line that refers to another, made whole. Throws for what does not fit the other. */
 export function expand(line: Buffer, { end, text: ownText }: Reference, other: Buffer, parts: Parts): Buffer {
-  const pieces = [line.subarray(0, end)]
   const last = line.length - 1
-  let at = end
-  let from = parts.input
-  if (ownText) {
-    const text = after(line, at, TEXT)
-    at = skipString(line, text)
-    pieces.push(other.subarray(from, parts.text), line.subarray(text, at))
-    from = parts.textEnd
+  const text = ownText ? after(line, end, TEXT) : end
+  const textEnd = ownText ? skipString(line, text) : end
+  const open = parts.parameters > 0
+  const parameters = open ? after(line, textEnd, PARAMETERS) : textEnd
+  if (line[last] !== BRACE || (open ? parameters >= last : textEnd !== last)) throw odd()
+  const whole = Buffer.allocUnsafe(line.length + other.length - parts.input)
+  let at = line.copy(whole, 0, 0, end)
+  at += other.copy(whole, at, parts.input, ownText ? parts.text : parts.textEnd)
+  at += line.copy(whole, at, text, textEnd)
+  at += other.copy(whole, at, parts.textEnd, open ? parts.parameters : other.length)
+  if (open) {
+    at += line.copy(whole, at, parameters, last)
+    at += other.copy(whole, at, parts.parametersEnd)
   }
-  if (parts.parameters > 0) {
-    const parameters = after(line, at, PARAMETERS)
-    at = skipValue(line, parameters)
-    pieces.push(other.subarray(from, parts.parameters), line.subarray(parameters, at))
-    from = parts.parametersEnd
-  }
-  if (at !== last || line[last] !== BRACE) throw new Error('a decision does not fit the one that it refers to')
-  pieces.push(other.subarray(from))
-  return Buffer.concat(pieces)
+  return whole.subarray(0, at)
 }
 
 /** The stored line of one that was read, which is its own where it refers to nothing. */
 export function storedLine(line: Buffer): Buffer {
-  const reference = referenceOf(line)
+  const reference = referenceOf(line, headOf(line))
   if (reference === null || !begins(line, reference.end, INPUT)) return line
   const { text, textEnd, parameters, parametersEnd } = partsFrom(line, reference.end)
   const pieces = [line.subarray(0, reference.end)]
@@ -135,6 +138,10 @@ function begins(line: Buffer, at: number, what: Buffer): boolean {
 }
 
 function after(line: Buffer, at: number, what: Buffer): number {
-  if (!begins(line, at, what)) throw new Error('a decision is not laid out as decisions are')
+  if (!begins(line, at, what)) throw odd()
   return at + what.length
+}
+
+function odd(): Error {
+  return new Error('a decision is not laid out as decisions are')
 }

@@ -3,8 +3,8 @@
 const QUOTE = 0x22
 const COMMA = 0x2c
 const BACKSLASH = 0x5c
-const OPENING = new Set<number | undefined>([0x7b, 0x5b])
-const CLOSING = new Set<number | undefined>([0x7d, 0x5d])
+const BRACE = { open: 0x7b, close: 0x7d } as const
+const BRACKET = { open: 0x5b, close: 0x5d } as const
 
 /** `at` is the opening quote's place. */
 export function skipString(bytes: Buffer, at: number): number {
@@ -19,10 +19,10 @@ export function skipValue(bytes: Buffer, at: number): number {
   let depth = 0
   for (let index = at; index < bytes.length;) {
     const byte = bytes[index]
-    const closes = CLOSING.has(byte)
+    const closes = byte === BRACE.close || byte === BRACKET.close
     // A number or a word ends where something else begins.
     if (depth === 0 && (closes || byte === COMMA)) return index
-    if (OPENING.has(byte)) depth++
+    if (byte === BRACE.open || byte === BRACKET.open) depth++
     else if (closes) depth--
     index = byte === QUOTE ? skipString(bytes, index) : index + 1
     if (depth === 0 && (closes || byte === QUOTE)) return index

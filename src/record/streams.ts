@@ -9,8 +9,8 @@
  * | `<prefix>:instances` | one entry for each start of a writer: `instance`, `sidegate`, `at` |
  *
  * A record is in exactly one stream. Its entry's id is `<epoch>-<seq>`, so that sending it again adds nothing, and its fields are
- * `type`, `decision_id` (the record's id, by OPA's name), `record` (the journal's line, byte for byte), and on the first record of a journal
- * block also `block` (how many records it has) and `previous` (the hash before it), with which the chain can be checked.
+ * `type`, `decision_id` (the record's id, by OPA's name), `record` (the journal's line, whole), and on the first record of a journal
+ * block also `block` (how many records it has) and `previous` (the hash before it), with which the chain can be checked (block.ts).
  * Within an instance, order is the record's `seq`. The epoch rises when the stream took an id that was not ours.
  *
  * The writer's Redis user needs `+xadd +multi +exec` on these keys, and for checking what a reconnect left open `+xrange +xinfo|stream`.

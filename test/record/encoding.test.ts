@@ -84,7 +84,11 @@ t.test('executions of one shape are recorded with their own facts, also when a f
 })
 
 t.test('a parameter is recorded as its type and a keyed hash that tells equal from different', (t) => {
-  const parameters = ['card 4111', 'card 4111', 'card 4112', null].map((value) => ({ type: 'text', value, known: true }))
+  const parameters = ['card 4111', 'card 4111', 'card 4112', null].map((value) => ({
+    type: 'text',
+    value,
+    known: true,
+  }))
   const record = recordOf(encoding(), eventOf({}, { parameters }))
   const recorded = record.input.command.varying?.['parameters'] as unknown as { type: string; hash?: string }[]
   t.notMatch(JSON.stringify(record), /card/)

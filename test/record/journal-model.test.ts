@@ -8,6 +8,7 @@ import t from 'tap'
 import { linesOf, parseBlock, SEGMENT_HEADER } from '../../src/record/block.ts'
 import { segmentsOf } from '../../src/record/directory.ts'
 import { Encoding, RECORD_MAX } from '../../src/record/encoding.ts'
+import { headOf } from '../../src/record/head.ts'
 import type { Journal } from '../../src/record/journal.ts'
 import { readLines } from '../../src/record/reader.ts'
 import { referenceOf, storedLine } from '../../src/record/reference.ts'
@@ -188,7 +189,7 @@ class Model {
       lines.map(({ line }) => storedLine(line).toString()),
       stored.map(String),
     )
-    const short = stored.filter((line) => referenceOf(line) !== null).length
+    const short = stored.filter((line) => referenceOf(line, headOf(line)) !== null).length
     const { length } = segmentsOf(this.#directory)
     rmSync(this.#directory, { recursive: true })
     return { short, segments: length }

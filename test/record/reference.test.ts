@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { BLOCK_HEADER, digestOf, genesis, sealBlock, SEGMENT_HEADER, segmentHeader } from '../../src/record/block.ts'
 import { Encoding, RECORD_MAX, type Segment } from '../../src/record/encoding.ts'
+import { headOf } from '../../src/record/head.ts'
 import { readLines } from '../../src/record/reader.ts'
 import { expand, partsOf, REFERRED_MAX, referenceOf, storedLine } from '../../src/record/reference.ts'
 import { skipString, skipValue } from '../../src/record/skip.ts'
@@ -12,6 +13,7 @@ import { deciding, type Deciding, events } from './events.ts'
 import { decision, session, temporary } from './support.ts'
 
 const slab = Buffer.alloc(2 * RECORD_MAX)
+const referredBy = (line: Buffer) => referenceOf(line, headOf(line))
 const encoding = () => new Encoding({ instance: 'test-1', sidegate: '0.0.0' })
 
 /** What refers to what, in a segment that is kept in memory: `whole` is what is stored without references. */
@@ -49,7 +51,7 @@ t.test('what is stored as a reference is read as if it had been stored whole, by
     fc.property(fc.array(deciding, { minLength: 10, maxLength: 40, size: 'max' }), (of) => {
       const written = write(of)
       for (const [index, { stored, whole }] of written.entries()) {
-        const reference = referenceOf(stored)
+        const reference = referredBy(stored)
         if (reference === null) {
           assert.equal(stored.toString(), whole.toString())
           assert(storedLine(stored).equals(stored))
@@ -61,7 +63,7 @@ t.test('what is stored as a reference is read as if it had been stored whole, by
         assert(reference.seq <= index, 'to an earlier one')
         assert.equal(of[reference.seq - 1]?.generation, of[index]?.generation, 'to one that is still there')
         assert.deepEqual([reference.offset, reference.length], [other.offset, other.stored.length])
-        const read = expand(stored, reference, other.stored, partsOf(other.stored))
+        const read = expand(stored, reference, other.stored, partsOf(other.stored, headOf(other.stored)))
         assert.equal(withoutAs(read), whole.toString())
         assert(storedLine(read).equals(stored), 'and the stored bytes are made of it again')
         assert(storedLine(stored).equals(stored))
@@ -100,7 +102,7 @@ t.test('no bytes at all keep a reader from saying that they are no decision', (t
   fc.assert(
     fc.property(fc.nat(line.length), fc.string({ unit: 'binary', maxLength: 5 }), (cut, rest) => {
       try {
-        partsOf(Buffer.concat([line.subarray(0, cut), Buffer.from(rest)]))
+        partsOf(Buffer.concat([line.subarray(0, cut), Buffer.from(rest)]), headOf(line))
       } catch (error) {
         assert(error instanceof Error && /decision/.test(error.message))
       }
@@ -117,7 +119,7 @@ t.test('a text of a megabyte, or a decision beyond what may be referred to, is s
     const event = decision(session(), text)
     return [1, 2].map((seq) => {
       const end = one.decision(slab, 0, seq, event, segment)
-      return referenceOf(slab.subarray(0, end - 1)) !== null
+      return referredBy(slab.subarray(0, end - 1)) !== null
     })
   }
   t.same(again('x'), [false, true])
