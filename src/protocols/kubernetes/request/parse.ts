@@ -34,7 +34,9 @@ function parse(methodName: string, raw: string): Request {
   const target = splitTarget(raw)
   const query = parseQuery(target.query)
   const { nameAt, ...attributes } = checked(method, target, query)
-  const path = `/${target.segments.join('/')}`
+  // To what stands behind a proxy it is another path.
+  const end = target.trailing && attributes.resourceRequest ? '/' : ''
+  const path = `/${target.segments.join('/')}${end}`
   const facts: RequestFacts = {
     ...attributes,
     path,
@@ -48,7 +50,7 @@ function parse(methodName: string, raw: string): Request {
     facts,
     action: connects(attributes) ? 'connect' : attributes.verb,
     text: textOf(facts),
-    target: `/${target.segments.map(encodeSegment).join('/')}${formatQuery(query)}`,
+    target: `/${target.segments.map(encodeSegment).join('/')}${end}${formatQuery(query)}`,
     endless: attributes.verb === 'watch' || (isLog(attributes) && flag(query, 'follow')),
   }
 }
@@ -62,7 +64,7 @@ function checked(method: Method, target: Target, query: Query): Located {
       throw unparsable('the path is not in its canonical form', 'send it without needless percent-encoding')
     }
   }
-  if (attributes.resourceRequest && target.trailing) throw notPlain()
+  if (attributes.resourceRequest && target.trailing && !isProxy(attributes)) throw notPlain()
   if (!attributes.resourceRequest) checkOpen(method, `/${target.segments.join('/')}`)
   if (attributes.rest !== '' && !isProxy(attributes)) {
     throw new Refused('command.unsupported', 'the path goes on behind the subresource', 'name one subresource')

@@ -68,6 +68,19 @@ t.test('discovery may be asked for with a slash at its end, and is forwarded wit
   }
 })
 
+t.test('a slash at the end of what is asked of a proxy is forwarded, since it is another path there', async (t) => {
+  const root = '/api/v1/namespaces/o/services/web:80/proxy'
+  for (const path of [root, `${root}/`, `${root}/a`, `${root}/a/`]) {
+    t.match(parsed(`${path}?b=c`), { request: { target: `${path}?b=c`, action: 'connect', facts: { path } } }, path)
+    t.match(parsed(`${path}//`), { kind: 'refused' }, path)
+  }
+  t.match(
+    parsed('/apis/example.com/v1/namespaces/o/things/x/proxy/'),
+    { kind: 'refused' },
+    'a proxy of others is theirs',
+  )
+})
+
 t.test('the query is forwarded as it was read', async (t) => {
   t.match(parsed('/api/v1/pods?labelSelector=a%20in+(b,c)&limit=5&pretty'), {
     request: { target: '/api/v1/pods?labelSelector=a%20in%20%28b%2Cc%29&limit=5&pretty=' },
@@ -102,7 +115,14 @@ const plausible = fc
   .tuple(
     fc.constantFrom(['api', 'v1'], ['apis', 'apps', 'v1']),
     fc.constantFrom([], ['watch'], ['proxy'], ['namespaces', 'o']),
-    fc.constantFrom(['pods'], ['pods', 'p'], ['pods', 'p', 'exec'], ['nodes', 'n', 'proxy', 'x'], ['namespaces']),
+    fc.constantFrom(
+      ['pods'],
+      ['pods', 'p'],
+      ['pods', 'p', 'exec'],
+      ['nodes', 'n', 'proxy', 'x'],
+      ['nodes', 'n', 'proxy', ''],
+      ['namespaces'],
+    ),
   )
   .map((parts) => parts.flat())
 const segments = fc.oneof(fc.array(segment, { maxLength: 8 }), plausible)
