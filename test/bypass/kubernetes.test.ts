@@ -1,5 +1,6 @@
 /** Ways past the request line, the headers and the framing of HTTP that have opened other gates before API servers. */
 import t from 'tap'
+import { ALLOW } from '../support/fakes.ts'
 import { rawRequest } from '../support/kubernetes-raw.ts'
 import { besiegeCluster } from './kubernetes-siege.ts'
 
@@ -267,4 +268,17 @@ t.test('a connection that is upgraded is no way around', async (t) => {
     t.notMatch(await siege.attack(t, `SPDY ${path}`, rawRequest('POST', path, spdy)), 'HTTP/1.1 101')
   }
   await siege.holds(t)
+})
+
+t.test('a dry run that the API server takes no notice of is judged as what it does', async (t) => {
+  const { policy } = siege.target
+  const before = policy.rule
+  t.teardown(() => void (policy.rule = before))
+  policy.rule = (question) => (question.command.shape.detail['dryRun'] === true ? ALLOW : before(question))
+  const body = '{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}'
+  const path = '/api/v1/namespaces/open/serviceaccounts/default/token?dryRun=All'
+  const { status, body: made } = await siege.server.call('POST', path, JSON.parse(body) as object)
+  t.match({ status, made }, { status: 201, made: /"token":"ey/ }, 'a token is made, whatever is asked')
+  const told = await siege.attack(t, path, rawRequest('POST', path, [['Content-Type', 'application/json']], body))
+  t.match(told, '[test.refused]')
 })

@@ -97,7 +97,7 @@ export function checkParameters(attributes: Located, query: Query): void {
       )
     }
     const value = values[0] ?? ''
-    if (NUMBERS.has(key) && value !== '' && !NUMBER.test(value)) throw unparsable(`${key} is no number`, 'send one')
+    if (NUMBERS.has(key) && !NUMBER.test(value)) throw unparsable(`${key} is no number`, 'send one')
     if (key === 'timeout' && value !== '' && !DURATION.test(value))
       throw unparsable('timeout is no duration', 'write 30s')
   }
@@ -109,10 +109,16 @@ function knownOf({ resourceRequest, group, resource, subresource, verb }: Locate
   return own ?? BY_VERB[verb] ?? []
 }
 
-/** The server is asked to change nothing. `dryRun` has one value that means something; all else the server refuses. */
-export function isDryRun(query: Query): boolean {
+/** Whose makers take no notice of a dry run: such a token opens what any other opens. */
+const NEVER_DRY: ReadonlySet<string> = new Set(['serviceaccounts/token'])
+
+/**
+ * The server is asked to change nothing, and does as it is asked. `dryRun` has one value that means something; all else the
+ * server refuses.
+ */
+export function isDryRun({ group, resource, subresource }: Omit<Located, 'nameAt'>, query: Query): boolean {
   const value = query.get('dryRun')?.[0]
   if (value === undefined || value === '') return false
   if (value !== 'All') throw unparsable('dryRun has no value but All', 'send dryRun=All')
-  return true
+  return group !== '' || !NEVER_DRY.has(`${resource}/${subresource}`)
 }

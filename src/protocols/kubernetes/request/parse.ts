@@ -40,7 +40,7 @@ function parse(methodName: string, raw: string): Request {
   const facts: RequestFacts = {
     ...attributes,
     path,
-    dryRun: isDryRun(query),
+    dryRun: isDryRun(attributes, query),
     force: flag(query, 'force'),
     query: Object.fromEntries(query),
     exec: execOf({ nameAt, ...attributes }, query),

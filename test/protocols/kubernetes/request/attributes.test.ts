@@ -162,6 +162,9 @@ t.test('a dry run is one only by the word that the server knows', async (t) => {
   t.match(parsed('POST', '/api/v1/namespaces/o/pods?dryRun=All'), { request: { facts: { dryRun: true } } })
   t.match(parsed('POST', '/api/v1/namespaces/o/pods'), { request: { facts: { dryRun: false } } })
   t.match(parsed('POST', '/api/v1/namespaces/o/pods?dryRun=all'), { kind: 'refused' })
+  const token = '/api/v1/namespaces/o/serviceaccounts/s/token?dryRun=All'
+  t.match(parsed('POST', token), { request: { facts: { dryRun: false } } }, 'a token that is made is one')
+  t.match(parsed('GET', '/api/v1/pods?limit='), { kind: 'refused' }, 'the server could read no list options')
 })
 
 t.test('people read what a request is', async (t) => {
