@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import type { Connection, PublicKeyAuthContext } from 'ssh2'
 import { SIGNATURES } from '../algorithms.ts'
 import { fields } from '../channels/messages.ts'
+import { isOverfull } from '../channels/transport.ts'
 import {
   type Handlers,
   insideOf,
@@ -124,14 +125,14 @@ export function guardChannels(client: Connection): void {
   } satisfies Partial<Handlers>)
 }
 
-/** Ends the connection of an agent that asks on and on while its first request is not answered. */
+/** Ends the connection of an agent that asks on and on while its first request is not answered, or keys are exchanged. */
 export function guardRequests(client: Connection): void {
   const { _protocol: protocol } = insideOf(client)
   const { GLOBAL_REQUEST } = protocol._handlers
   const { requestSuccess, requestFailure } = protocol
   let unanswered = 0
   protocol._handlers.GLOBAL_REQUEST = (self, name, wantReply, data) => {
-    if (unanswered >= MOST_UNANSWERED) throw violationOf('too many requests wait for their answer')
+    if (unanswered >= MOST_UNANSWERED || isOverfull(self)) throw violationOf('too many requests wait for their answer')
     if (wantReply) unanswered++
     GLOBAL_REQUEST(self, name, wantReply, data)
   }

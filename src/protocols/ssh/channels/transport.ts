@@ -16,6 +16,8 @@ import { DataPackets } from './packets.ts'
 interface Protocol {
   /** Not undefined while keys are exchanged: what is sent waits in memory. */
   readonly _kexinit: unknown
+  /** What waits for new keys. */
+  readonly _queue: readonly Buffer[] | undefined
   /** Undefined once nothing can be sent any more. */
   readonly _destruct: unknown
   readonly _cipher: object
@@ -55,6 +57,17 @@ const CONGESTED = 512 * 1024
 
 /** A peer that asks and does not read the answers is not read from while as much waits; windows bound all else. */
 const CLOGGED = 64 * 1024 ** 2
+
+/**
+ * Packets that wait for new keys. Data hold themselves back, and what is answered meanwhile is some thousands where every
+ * channel is busy with sftp; a peer that never ends the exchange, and asks on and on, must not fill the memory.
+ */
+const MOST_WAITING = 16_384
+
+/** More waits for new keys than a peer that means to give them lets wait. */
+export function isOverfull({ _queue: queue }: { readonly _queue: readonly Buffer[] | undefined }): boolean {
+  return queue !== undefined && queue.length > MOST_WAITING
+}
 
 /** RFC 4253, section 11.1. */
 const DISCONNECT = { violation: 2, application: 11 } as const
@@ -135,6 +148,7 @@ export function attach(client: Client | ServerConnection, events: Events): Trans
   listeners.set(protocol, (payload) => {
     if (socket.writableLength > CLOGGED) socket.pause()
     try {
+      if (isOverfull(protocol)) throw new ChannelViolation('too much is asked for while keys are exchanged')
       return events.message(payload)
     } catch (error) {
       if (!(error instanceof ChannelViolation)) throw error

@@ -334,7 +334,7 @@ t.test('an agent that sends ahead without end is let go', async (t) => {
   const gate = await gateFor(t, { authenticate: 'none' }, { serve: () => {} })
   const raw = await rawClient(gate.port, { username: 'deploy' })
   t.equal(await raw.ready, true)
-  for (let n = 0; n < 20_000 && !raw.socket.destroyed; n++) raw.protocol.session(n, 1024 ** 2, 32 * 1024)
+  for (let n = 0; n < 40_000 && !raw.socket.destroyed; n++) raw.protocol.session(n, 1024 ** 2, 32 * 1024)
   await raw.closed
   t.pass('it ended')
 })
@@ -451,7 +451,7 @@ t.test('an agent that begins to exchange keys, and asks on and on instead, is le
   // It goes on as if it had asked for nothing.
   raw.protocol._kexinit = undefined
   raw.protocol._decipher._onPayload = () => {}
-  for (let n = 0; n < 20_000 && !raw.socket.destroyed; n++) {
+  for (let n = 0; n < 40_000 && !raw.socket.destroyed; n++) {
     raw.protocol.ping()
     if (n % 100 === 0) await sleep(1)
   }

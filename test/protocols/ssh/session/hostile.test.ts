@@ -1,10 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Client } from 'ssh2'
 import type { Channel } from '../../../../src/protocols/ssh/channels/channel.ts'
 import { Channels, OpenFailed } from '../../../../src/protocols/ssh/channels/channels.ts'
-import { fields, type Request } from '../../../../src/protocols/ssh/channels/messages.ts'
+import { fields, MESSAGE, type Request } from '../../../../src/protocols/ssh/channels/messages.ts'
 import { SSH_LIMITS } from '../../../../src/config/schema.ts'
 import { ALLOW, approve, FakeApproval } from '../../../support/fakes.ts'
+import { RawSsh } from '../../../support/ssh-raw.ts'
 import { startSshTarget } from '../../../support/ssh-target.ts'
 import { sharedSshd } from '../../../support/sshd.ts'
 import { connectAgent, eventually, exec } from '../client.ts'
@@ -194,6 +196,22 @@ t.test('ten thousand channels: as many as may be open at once are, and nothing i
   }
   await eventually(() => channels.size === 0)
   client.end()
+})
+
+t.test('an agent that answers no new keys, and opens on and on, is let go', async (t) => {
+  const target = await startSshTarget(server, { config: { limits: { rekey: '1MiB' } } })
+  t.teardown(() => target.close())
+  const agent = await RawSsh.connect(target.port, { authHandler: ['none'] })
+  t.teardown(() => agent.destroy())
+  const channel = await agent.open()
+  if (channel === null) throw new Error('no channel')
+  await agent.ask(channel, 'exec', 'cat >/dev/null')
+  for (let n = 0; n < 40; n++) agent.send(MESSAGE.DATA, channel.remote, Buffer.alloc(32 * 1024))
+  for (let n = 0; n < 60_000 && !agent.closed; n++) {
+    agent.send(MESSAGE.OPEN, 'nothing', n, 2 ** 21, 2 ** 15)
+    if (n % 100 === 0) await sleep(1)
+  }
+  t.equal(await agent.take(() => false), null, 'the connection has ended')
 })
 
 t.test('an agent that does not read holds its host back, and memory does not grow', async (t) => {

@@ -2,10 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { awaitGreetings } from './greeting.ts'
-import { Channel, checkSsh2, type Handler, HANDLERS, type Inside, MESSAGE, PROTOCOL, violation } from './inside.ts'
-
-/** What is asked meanwhile is answered under the new keys; a peer that never gives them must not ask for ever. */
-const MOST_WAITING = 4096
+import { Channel, checkSsh2, type Handler, HANDLERS, type Inside, MESSAGE, PROTOCOL } from './inside.ts'
 
 /**
  * Strict key exchange is strict about the first one only (OpenSSH's PROTOCOL, section 1.10); ssh2 ends the connection on an
@@ -21,8 +18,6 @@ function renewPatiently(begin: Handler): Handler {
       const type = message[0] ?? 0
       const late = type >= MESSAGE.GLOBAL_REQUEST || (type >= MESSAGE.IGNORE && type <= MESSAGE.DEBUG)
       const handle = late ? HANDLERS[type] : undefined
-      if ((protocol._queue?.length ?? 0) > MOST_WAITING)
-        throw violation('too much is asked for while keys are exchanged')
       return handle === undefined ? exchange(message) : handle(protocol, message)
     }
     return begun
