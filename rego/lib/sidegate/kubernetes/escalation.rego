@@ -6,9 +6,10 @@ package sidegate.kubernetes
 # description: |
 #   Changes to roles and what binds them, to webhooks, admission policies, aggregated APIs and custom resource
 #   definitions, to nodes, namespaces, quotas, persistent volumes, storage and runtime classes; tokens (Secrets that the
-#   server puts one into, too), certificates and their approval; proxies; ephemeral containers, evictions, bindings;
-#   endpoints and external addresses, which draw others' traffic; finalizers. A dry run counts as the change. What pods
-#   may do is for `violates_baseline` and `violates_restricted`; what streams may, for `connects`.
+#   server puts one into, and all of kube-system, too), certificates and their approval; proxies; ephemeral
+#   containers, evictions, bindings; endpoints and external addresses, which draw others' traffic; finalizers. A dry run
+#   counts as the change. What pods may do is for `violates_baseline` and `violates_restricted`; what streams may, for
+#   `connects`.
 escalates if proxies
 
 escalates if {
@@ -83,7 +84,7 @@ _external if not object.get(input.command.detail.body, ["spec", "externalIPs"], 
 
 _external if not object.get(input.command.detail.body, ["spec", "externalName"], "") in ["", null]
 
-# The type of a Secret is given to it once.
+# The type of a Secret is given to it once. The account whose token the server puts into it may change.
 _mints_token if {
 	touches("secrets")
 	does("create")
@@ -92,12 +93,37 @@ _mints_token if {
 
 _mints_token if {
 	touches("secrets")
+	does("update")
+	not _asks_for_no_token
+}
+
+_mints_token if {
+	touches("secrets")
 	_patches
 	not _patch_explicit
-	not _without_token
+	not _asks_for_no_token
+}
+
+_mints_token if {
+	touches("secrets")
+	_could_name("/metadata/annotations/kubernetes.io~1service-account.name")
+}
+
+# With those that nodes begin by, anybody becomes one.
+_mints_token if {
+	touches("secrets")
+	input.command.detail.namespace == "kube-system"
+	some verb in {"create", "update", "patch"}
+	does(verb)
 }
 
 _without_token if {
 	is_object(input.command.detail.body)
 	object.get(input.command.detail.body, "type", "") != "kubernetes.io/service-account-token"
+}
+
+_asks_for_no_token if {
+	_without_token
+	account := object.get(input.command.detail.body, ["metadata", "annotations", "kubernetes.io/service-account.name"], "")
+	account in {"", null}
 }

@@ -64,4 +64,34 @@ test_secrets_that_the_server_puts_a_token_into if {
 	not kubernetes.escalates with input as _with(applied, {"body": {"type": "Opaque"}})
 	not kubernetes.escalates with input as samples.writing("create", "secrets", {"type": "Opaque"}, null)
 	not kubernetes.escalates with input as samples.patching("secrets", "merge", ["/data/a"])
+	not kubernetes.escalates with input as samples.object_request("delete", "secrets", "x")
+}
+
+test_secrets_whose_token_becomes_that_of_another_account if {
+	account := {"metadata": {"annotations": {"kubernetes.io/service-account.name": "admin"}}}
+	annotation := "/metadata/annotations/kubernetes.io~1service-account.name"
+	applied := samples.patching("secrets", "apply", [annotation])
+	kubernetes.escalates with input as samples.writing("update", "secrets", account, null)
+	kubernetes.escalates with input as samples.writing("update", "secrets", null, null)
+	kubernetes.escalates with input as _with(applied, {"body": account})
+	kubernetes.escalates with input as samples.patching("secrets", "merge", [annotation])
+	kubernetes.escalates with input as samples.patching("secrets", "json", ["/metadata/annotations"])
+	other := {"metadata": {"annotations": {"a": "b"}}, "type": "Opaque"}
+	not kubernetes.escalates with input as samples.writing("update", "secrets", other, null)
+	not kubernetes.escalates with input as samples.writing("update", "secrets", {"metadata": null}, null)
+	not kubernetes.escalates with input as samples.patching("secrets", "merge", ["/metadata/annotations/a"])
+	not kubernetes.escalates with input as samples.patching("configmaps", "merge", [annotation])
+}
+
+test_secrets_by_which_nodes_begin if {
+	every request in [
+		samples.writing("create", "secrets", {"type": "bootstrap.kubernetes.io/token"}, null),
+		samples.writing("update", "secrets", {"data": {}}, null),
+		samples.patching("secrets", "merge", ["/data/token-secret"]),
+	] {
+		kubernetes.escalates with input as _with(request, {"namespace": "kube-system"})
+		not kubernetes.escalates with input as _with(request, {"namespace": "default"})
+	}
+	read := samples.object_request("get", "secrets", "x")
+	not kubernetes.escalates with input as _with(read, {"namespace": "kube-system"})
 }
