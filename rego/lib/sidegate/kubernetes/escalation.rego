@@ -6,10 +6,10 @@ package sidegate.kubernetes
 # description: |
 #   Changes to roles and what binds them, to webhooks, admission policies, aggregated APIs and custom resource
 #   definitions, to nodes, namespaces, quotas, persistent volumes, storage and runtime classes; tokens (Secrets that the
-#   server puts one into, and all of kube-system, too), certificates and their approval; proxies; ephemeral
-#   containers, evictions, bindings; endpoints and external addresses, which draw others' traffic; finalizers. A dry run
-#   counts as the change. What pods may do is for `violates_baseline` and `violates_restricted`; what streams may, for
-#   `connects`.
+#   server puts one into, too), Secrets and config maps of kube-system, certificates and their approval; proxies;
+#   ephemeral containers, evictions, bindings; endpoints and external addresses, which draw others' traffic;
+#   finalizers. A dry run counts as the change. What pods may do is for `violates_baseline` and `violates_restricted`;
+#   what streams may, for `connects`.
 escalates if proxies
 
 escalates if {
@@ -24,6 +24,14 @@ escalates if _could_name("/metadata/finalizers")
 escalates if _draws_traffic
 
 escalates if _mints_token
+
+# With the tokens that nodes begin by, anybody becomes one; and who is who stands there too (aws-auth).
+escalates if {
+	input.command.detail.namespace == "kube-system"
+	_changes_something
+	some resource in {"configmaps", "secrets"}
+	touches(resource)
+}
 
 _changes_something if {
 	some verb in (_changing | {"connect"})
@@ -107,14 +115,6 @@ _mints_token if {
 _mints_token if {
 	touches("secrets")
 	_could_name("/metadata/annotations/kubernetes.io~1service-account.name")
-}
-
-# With those that nodes begin by, anybody becomes one.
-_mints_token if {
-	touches("secrets")
-	input.command.detail.namespace == "kube-system"
-	some verb in {"create", "update", "patch"}
-	does(verb)
 }
 
 _without_token if {

@@ -83,15 +83,19 @@ test_secrets_whose_token_becomes_that_of_another_account if {
 	not kubernetes.escalates with input as samples.patching("configmaps", "merge", [annotation])
 }
 
-test_secrets_by_which_nodes_begin if {
+test_what_says_who_is_who_in_a_cluster if {
 	every request in [
 		samples.writing("create", "secrets", {"type": "bootstrap.kubernetes.io/token"}, null),
 		samples.writing("update", "secrets", {"data": {}}, null),
 		samples.patching("secrets", "merge", ["/data/token-secret"]),
+		samples.patching("configmaps", "merge", ["/data/mapRoles"]),
+		samples.object_request("delete", "configmaps", "x"),
 	] {
 		kubernetes.escalates with input as _with(request, {"namespace": "kube-system"})
 		not kubernetes.escalates with input as _with(request, {"namespace": "default"})
 	}
 	read := samples.object_request("get", "secrets", "x")
 	not kubernetes.escalates with input as _with(read, {"namespace": "kube-system"})
+	restart := samples.patching("deployments.apps", "merge", ["/spec/template/metadata/annotations/a"])
+	not kubernetes.escalates with input as _with(restart, {"namespace": "kube-system"})
 }
