@@ -70,6 +70,7 @@ class GatePermit {
   take(): Uint8Array {
     if (this.#bytes === null) throw new PermitError('a permit was used twice')
     if (this.#record.durable < this.#position) throw new PermitError('a permit was used before its record was durable')
+    if (this.session.ended !== null) throw new PermitError('a permit was used after its session had ended')
     const bytes = this.#bytes
     this.#bytes = null
     return bytes
@@ -121,6 +122,8 @@ interface OpenSession {
   readonly withdrawals: Set<() => void>
   /** Why an operator ended it; null while none did. */
   reason: string | null
+  /** Its protocol has closed it; what was held is still being concluded. */
+  closing: boolean
 }
 
 export class Gate {
@@ -145,7 +148,7 @@ export class Gate {
   open(context: Context, attributes: Readonly<Record<string, string>> = {}, end?: EndSession): Session {
     const session = new Session(context, attributes)
     this.#record.sessionStart(session)
-    this.#open.set(session.id, { session, end, holds: new Set(), withdrawals: new Set(), reason: null })
+    this.#open.set(session.id, { session, end, holds: new Set(), withdrawals: new Set(), reason: null, closing: false })
     return session
   }
 
@@ -161,11 +164,16 @@ export class Gate {
   end(sessionId: string, reason: string): boolean {
     const open = this.#open.get(sessionId)
     if (open === undefined) return false
-    if (open.reason !== null) return true
+    if (open.reason !== null || open.closing) return true
     open.reason = reason
     const because = refusal('session.ended')
     open.session.ended = because
-    open.end?.(because)
+    try {
+      open.end?.(because)
+    } finally {
+      // Its protocol has settled what ran; what it forgot ends here.
+      this.#closeStreams(open.session)
+    }
     return true
   }
 
@@ -174,6 +182,7 @@ export class Gate {
    * A permit's bytes may be taken once {@link whenRecorded} has called back.
    */
   rule(session: Session, request: Request): Verdict | Promise<Verdict> {
+    if (request.commands.length === 0) throw new PermitError('leave was asked for no command')
     const outright = session.ended ?? forbiddenAmong(session, request.commands)
     if (outright !== null) return this.#refuseAll(session, request.commands, outright)
     const sequence = session.sequence + 1
@@ -282,14 +291,10 @@ export class Gate {
    */
   close(session: Session, reason: string): void {
     const open = this.#open.get(session.id)
-    if (open === undefined) return
+    if (open === undefined || open.closing) return
+    open.closing = true
     session.ended ??= refusal('session.ended', 'the session is over')
-    for (const permit of this.#streams.keys()) {
-      if (permit.session === session) {
-        permit.close()
-        this.#streams.delete(permit)
-      }
-    }
+    this.#closeStreams(session)
     for (const withdraw of open.withdrawals) withdraw()
     const end = () => {
       this.#open.delete(session.id)
@@ -297,6 +302,14 @@ export class Gate {
     }
     if (open.holds.size === 0) end()
     else void Promise.allSettled(open.holds).then(end)
+  }
+
+  #closeStreams(session: Session): void {
+    for (const permit of this.#streams.keys()) {
+      if (permit.session !== session) continue
+      permit.close()
+      this.#streams.delete(permit)
+    }
   }
 
   #refuseAll(session: Session, commands: readonly Command[], because: Refusal): Verdict {
@@ -434,17 +447,28 @@ export class Gate {
   /** Another bundle is active: what still streams under the old one is judged by the new one. */
   #ruleStreamsAgain(): void {
     for (const [permit, { request, grants }] of this.#streams) {
-      for (const [index, command] of permit.commands.entries()) {
-        const { session } = permit
+      if (this.#stillPermitted(permit, request, grants)) continue
+      permit.close()
+      this.#streams.delete(permit)
+      try {
+        request.revoked?.(refusal('policy.revoked'))
+      } catch {
+        // Its permit is closed, whatever its protocol makes of that; those that come after it have to be judged too.
+      }
+    }
+  }
+
+  #stillPermitted(permit: Permit, request: Request, grants: Grants): boolean {
+    const { session, commands } = permit
+    try {
+      return commands.every((command, index) => {
         const grant = grants?.[index] ?? null
         const answer = this.#policy.decide({ session, command, sequence: permit.sequence + index, grant })
         const ruling = this.#weigh(answer, request, index, grant)
-        if (ruling.kind === 'allow' && sameObligations(answer.decision, permit.decisions[index])) continue
-        permit.close()
-        this.#streams.delete(permit)
-        request.revoked?.(refusal('policy.revoked'))
-        break
-      }
+        return ruling.kind === 'allow' && sameObligations(answer.decision, permit.decisions[index])
+      })
+    } catch {
+      return false
     }
   }
 }
@@ -460,8 +484,9 @@ function refusalAmong(rulings: readonly Ruling[]): Refusal | null {
   return whole
 }
 
-/** A running stream was set up for its first obligations; others would need it set up anew. */
+/** A running stream was set up for its first obligations; others, and a recording of more, would need it set up anew. */
 function sameObligations(now: Decision, then: Decision | undefined): boolean {
+  if (now.record === 'full' && then?.record !== 'full') return false
   return JSON.stringify([now.masks, now.limits]) === JSON.stringify([then?.masks, then?.limits])
 }
 

@@ -351,3 +351,77 @@ t.test('what the proof of the principal rules out is refused whatever policy say
     ['identity.restricted', 'identity.restricted'],
   )
 })
+
+t.test('a request without a command yields no permit', (t) => {
+  const { gate, session } = setUp()
+  t.throws(() => gate.rule(session, request({ commands: [] })), MISUSED, 'there would be no record of it')
+  t.end()
+})
+
+t.test('what was permitted and not yet sent when its session ended is never sent', async (t) => {
+  for (const over of ['end', 'close'] as const) {
+    const { gate, session } = setUp()
+    const permit = permitOf(gate.rule(session, request()))
+    await recorded(gate)
+    if (over === 'end') gate.end(session.id, 'enough')
+    else gate.close(session, 'the agent left')
+    t.throws(() => permit.take(), MISUSED, over)
+  }
+})
+
+t.test('a stream whose protocol goes on after an operator ended its session has no permit any more', async (t) => {
+  const { gate, session } = setUp()
+  const permit = permitOf(gate.rule(session, request({ revoked: () => {} })))
+  await recorded(gate)
+  permit.take()
+  gate.end(session.id, 'enough')
+  t.notOk(permit.streaming)
+  t.throws(() => permit.pass(BYTES), MISUSED)
+})
+
+t.test('a stream that fails when its permit is taken back leaves no other one running', async (t) => {
+  const { gate, policy, session } = setUp()
+  const told: string[] = []
+  const fails = () => {
+    throw new Error('a defect')
+  }
+  const honour = () => (policy.questions.length > 3 ? fails() : null)
+  const permits = [
+    permitOf(gate.rule(session, request({ revoked: fails }))),
+    permitOf(gate.rule(session, request({ revoked: () => told.push('cannot be weighed'), honour }))),
+    permitOf(gate.rule(session, request({ revoked: () => told.push('denied') }))),
+  ]
+  await recorded(gate)
+  for (const permit of permits) permit.take()
+  policy.change(({ sequence }) => (sequence === 2 ? ALLOW : deny('freeze')))
+  t.same(told, ['cannot be weighed', 'denied'])
+  t.same(
+    permits.map(({ streaming }) => streaming),
+    [false, false, false],
+  )
+})
+
+t.test('a policy that wants more recorded ends the streams that are recorded less', async (t) => {
+  const { gate, policy, session } = setUp()
+  const revoked: string[] = []
+  permitOf(gate.rule(session, request({ revoked: (because) => revoked.push(because.code) })))
+  policy.change(() => ({ ...ALLOW, record: 'full' }))
+  t.same(revoked, ['policy.revoked'])
+  permitOf(gate.rule(session, request({ revoked: (because) => revoked.push(because.code) })))
+  policy.change(() => ALLOW)
+  t.same(revoked, ['policy.revoked'], 'what is recorded in full goes on so')
+})
+
+t.test('a session that is closed twice while something is held ends once, and can no longer be ended', async (t) => {
+  const { gate, record } = setUp(new FakePolicy(() => approve('schema.change')), new FakeApproval())
+  const told: Refusal[] = []
+  const session = gate.open(CONTEXT, {}, (because) => told.push(because))
+  const verdict = gate.rule(session, request())
+  gate.close(session, 'agent left')
+  gate.close(session, 'again')
+  gate.end(session.id, 'too late')
+  await verdict
+  await new Promise((resolve) => setImmediate(resolve))
+  t.match(endsOf(record), [{ reason: 'agent left' }])
+  t.same(told, [], 'its protocol is not told of what it has done itself')
+})
