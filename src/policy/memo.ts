@@ -21,6 +21,10 @@ const ENTRIES_PER_SHAPE = 16
 const MAX_MEANINGS = 4096
 /** Characters of facts that are found again by their value: a body of megabytes is judged anew rather than kept. */
 const LONGEST_MEANING = 8 * 1024
+/** Characters of what varies that an answer is kept by: parameters and bodies of megabytes are judged anew, too. */
+const LONGEST_VALUES = 1024
+/** Characters of all that is kept, answers included, which may quote what agents wrote. Beyond it the oldest goes. */
+const MAX_WEIGHT = 32 * 1024 ** 2
 /** Different contexts (principals × targets) that answers are kept for at once. */
 const MAX_CONTEXTS = 4096
 
@@ -52,6 +56,8 @@ interface Entry {
   /** Of the keys that can differ, in their order; or one value, the whole varying part. */
   readonly values: readonly (Json | undefined)[]
   readonly answer: Answer
+  /** Characters, as JSON. */
+  readonly weight: number
 }
 
 interface Kept {
@@ -61,6 +67,12 @@ interface Kept {
   readonly entries: Entry[]
   /** Which entry the next new one replaces, once there are as many as there may be. */
   next: number
+  /** Of its entries and of the facts that it is found by. */
+  weight: number
+  /** It is found by its facts, and counts; one with too many is found by its object alone, and goes with that. */
+  listed: boolean
+  /** It weighed too much together with others, and no shape may find it any more. */
+  dropped: boolean
 }
 
 /**
@@ -76,6 +88,8 @@ export class Memo {
   /** By shape where the policy reads the text, else by detail, which texts that differ in constants only share. */
   readonly #known = new WeakMap<object, Kept>()
   readonly #meanings = new Map<string, Kept>()
+  /** Of all in {@link #meanings}. */
+  #weight = 0
   /** One object for all contexts that say the same. */
   readonly #contexts = new Map<string, object>()
   readonly #tokens = new WeakMap<Context, object>()
@@ -108,16 +122,25 @@ export class Memo {
     const { shape, varying } = command
     const kept = this.#keptFor(command)
     const { keys } = kept
+    const found = keys === null ? [varying] : keys.map((key) => varying[key])
+    const length = JSON.stringify(found).length
+    if (length > LONGEST_VALUES) return
     // The varying part belongs to the protocol, which may write to it again.
-    const values = structuredClone(keys === null ? [varying] : keys.map((key) => varying[key]))
-    kept.entries[kept.next] = { context: this.#token(session.context), action: shape.action, values, answer }
+    const values = structuredClone(found)
+    const weight = length + JSON.stringify(answer.decision).length
+    const replaced = kept.entries[kept.next]
+    kept.entries[kept.next] = { context: this.#token(session.context), action: shape.action, values, answer, weight }
     kept.next = (kept.next + 1) % ENTRIES_PER_SHAPE
+    kept.weight += weight - (replaced?.weight ?? 0)
+    if (!kept.listed) return
+    this.#weight += weight - (replaced?.weight ?? 0)
+    this.#makeRoom()
   }
 
   #keptFor(command: Command): Kept {
     const { shape } = command
     const known = this.#known.get(this.#text ? shape : shape.detail)
-    return known?.protocol === shape.protocol ? known : this.#meaning(command)
+    return known?.protocol === shape.protocol && !known.dropped ? known : this.#meaning(command)
   }
 
   /** What the policy can see of a shape, found by its value when the object is new. */
@@ -128,13 +151,28 @@ export class Memo {
     const meaning = JSON.stringify([protocol, seen, this.#text ? shape.text : null])
     let kept = this.#meanings.get(meaning)
     if (kept === undefined) {
-      kept = { protocol, keys, entries: [], next: 0 }
-      if (meaning.length > LONGEST_MEANING) return this.#remember(shape, kept)
-      const [oldest] = this.#meanings.keys()
-      if (this.#meanings.size >= MAX_MEANINGS && oldest !== undefined) this.#meanings.delete(oldest)
+      const listed = meaning.length <= LONGEST_MEANING
+      kept = { protocol, keys, entries: [], next: 0, weight: meaning.length, listed, dropped: false }
+      if (!listed) return this.#remember(shape, kept)
       this.#meanings.set(meaning, kept)
+      this.#weight += kept.weight
+      this.#makeRoom()
     }
     return this.#remember(shape, kept)
+  }
+
+  /** The oldest go. Where there are only too many of them, the shapes that know one keep it for as long as they live. */
+  #makeRoom(): void {
+    for (const [meaning, kept] of this.#meanings) {
+      const heavy = this.#weight > MAX_WEIGHT
+      if (!heavy && this.#meanings.size <= MAX_MEANINGS) return
+      this.#meanings.delete(meaning)
+      this.#weight -= kept.weight
+      kept.listed = false
+      if (!heavy) continue
+      kept.dropped = true
+      kept.entries.length = 0
+    }
   }
 
   /** For as long as the object itself is there. */

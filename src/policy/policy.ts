@@ -8,7 +8,9 @@ import { InputWriter } from './input.ts'
 import { Memo, type MemoPlan } from './memo.ts'
 
 /** Different answers that are kept decoded; a bundle has as many as its rules combine to. */
-const MAX_ANSWERS = 4096
+const MAX_ANSWERS = 1024
+/** Characters of one that is kept: a hundred masks. Longer ones quote what agents wrote, and do not come twice. */
+const LONGEST_ANSWER = 16 * 1024
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -121,6 +123,7 @@ export class Policy {
 }
 
 function remember(answers: Map<string, Answer>, key: string, answer: Answer): void {
+  if (key.length > LONGEST_ANSWER) return
   const [oldest] = answers.keys()
   if (answers.size >= MAX_ANSWERS && oldest !== undefined) answers.delete(oldest)
   answers.set(key, answer)

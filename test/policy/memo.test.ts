@@ -110,6 +110,42 @@ t.test('facts of many kilobytes are kept with their object, and not by their val
   t.equal(memo.find(question(of(100_000))), undefined)
 })
 
+t.test('values of kilobytes are judged anew rather than kept', async (t) => {
+  const memo = new Memo({ keys: ['parameters'], text: false })
+  const one = shape('insert')
+  const of = (length: number) => ({ varying: { parameters: ['x'.repeat(length)] } })
+  memo.keep(question(one, of(500)), answer('kept'))
+  memo.keep(question(one, of(5_000)), answer('kept'))
+  t.equal(memo.find(question(one, of(500)))?.revision, 'kept')
+  t.equal(memo.find(question(one, of(5_000))), undefined)
+})
+
+t.test('what many different commands leave behind is bounded in bytes, and the newest of it is found', async (t) => {
+  const memo = new Memo({ keys: ['parameters'], text: true })
+  const asked = (text: number, value: number) =>
+    question(shapes[text] ?? shape(''), { varying: { parameters: [`${value}${'x'.repeat(1_000)}`] } })
+  const shapes = Array.from({ length: 4_000 }, (_, index) => shape(`select ${index}`))
+  for (const [index] of shapes.entries()) {
+    for (let value = 0; value < 16; value++) memo.keep(asked(index, value), answer('kept'))
+  }
+  const found = shapes.map((_, index) => memo.find(asked(index, 15)) !== undefined)
+  const kept = found.filter(Boolean).length
+  t.ok(kept > 1_000 && kept < 2_500, `${kept} of 4000 with some 20 kB each`)
+  t.equal(found.at(-1), true)
+  t.equal(found.lastIndexOf(false), found.length - kept - 1, 'the oldest went')
+  memo.keep(asked(0, 3), answer('again'))
+  t.equal(memo.find(asked(0, 3))?.revision, 'again', 'a command that had gone is kept anew')
+})
+
+t.test('of too many small commands, those whose shapes live on are still found', async (t) => {
+  const memo = new Memo({ keys: [], text: true })
+  const shapes = Array.from({ length: 6_000 }, (_, index) => shape(`select ${index}`))
+  for (const one of shapes) memo.keep(question(one), answer('kept'))
+  t.ok(shapes.every((one) => memo.find(question(one)) !== undefined))
+  t.equal(memo.find(question(shape('select 0'))), undefined, 'another object that says the same as the oldest')
+  t.not(memo.find(question(shape('select 5999'))), undefined)
+})
+
 const VOCABULARIES = new Map([
   ['test', new Set(['effects', 'parameters'])],
   ['other', new Set(['kind', 'parameters'])],
