@@ -1,6 +1,6 @@
 /** The little HTTP that probes, status and control need: GET of fixed paths, POST of few, bounded in every way. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { NetError } from '../../net/errors.ts'
 
 export interface Reply {
@@ -18,9 +18,11 @@ export interface Action {
   act(request: IncomingMessage, groups: readonly string[], body: () => Promise<string>): Reply | Promise<Reply>
 }
 
-/** A kubelet and a scraper or two come here; whoever opens more is turned away. */
-const MAX_CONNECTIONS = 32
+/** A kubelet, a scraper or two and an operator come here, for milliseconds each. */
+export const MAX_CONNECTIONS = 64
 const REQUEST_TIMEOUT = 5_000
+/** How often it is looked which requests take too long. */
+const LOOK = 1_000
 const MAX_HEADERS = 8 * 1024
 /** Actions take a sentence. */
 const MAX_BODY = 4 * 1024
@@ -42,11 +44,23 @@ export async function servePages(
   pages: ReadonlyMap<string, Page>,
   actions: readonly Action[] = [],
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const visitors = new Visitors()
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT, maxHeaderSize: MAX_HEADERS, noDelay: true },
-    (request, response) => void answer(request, response, { pages, actions }),
+    {
+      requestTimeout: REQUEST_TIMEOUT,
+      headersTimeout: REQUEST_TIMEOUT,
+      connectionsCheckingInterval: LOOK,
+      maxHeaderSize: MAX_HEADERS,
+      noDelay: true,
+    },
+    (request, response) => {
+      visitors.asked(request.socket)
+      void answer(request, response, { pages, actions })
+    },
   )
-  server.maxConnections = MAX_CONNECTIONS
+  server.on('connection', (socket: Socket) => visitors.came(socket))
+  // Of a connection that never says a word, Node itself takes no notice.
+  server.setTimeout(REQUEST_TIMEOUT)
   await new Promise<void>((resolve, reject) => {
     const failed = (error: Error) =>
       reject(new NetError('net.listen', `cannot listen on ${host}:${port}: ${error.message}`, error))
@@ -58,6 +72,34 @@ export async function servePages(
   return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) }
 }
 
+/**
+ * Everybody on the loopback can open connections, the agent too. Whoever only holds places loses them to those who come later: else an
+ * agent could keep the kubelet from its probes and an operator from the kill switch.
+ */
+class Visitors {
+  /** Those that have not asked yet, oldest first. */
+  readonly #waiting = new Set<Socket>()
+  #count = 0
+
+  came(socket: Socket): void {
+    this.#count++
+    this.#waiting.add(socket)
+    socket.once('close', () => {
+      this.#count--
+      this.#waiting.delete(socket)
+    })
+    if (this.#count <= MAX_CONNECTIONS) return
+    const [oldest = socket] = this.#waiting
+    this.#waiting.delete(oldest)
+    oldest.destroy()
+  }
+
+  /** It is answered at once, and closed then. */
+  asked(socket: Socket): void {
+    this.#waiting.delete(socket)
+  }
+}
+
 interface Site {
   readonly pages: ReadonlyMap<string, Page>
   readonly actions: readonly Action[]
@@ -67,7 +109,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, site: 
   const reply = await replyTo(request, site)
   // What of a body nobody asked for is thrown away.
   request.resume()
-  const headers = { 'content-type': reply.type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+  const headers = {
+    'content-type': reply.type,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    connection: 'close',
+  }
   response.writeHead(reply.status, { ...headers, ...reply.headers })
   response.end(request.method === 'HEAD' ? undefined : reply.body)
 }

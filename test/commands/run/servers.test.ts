@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { serveAdmin } from '../../../src/commands/run/admin.ts'
-import { json, text } from '../../../src/commands/run/http.ts'
+import { json, MAX_CONNECTIONS, text } from '../../../src/commands/run/http.ts'
 import { serveProbes } from '../../../src/commands/run/probes.ts'
 
 const NO_SESSIONS = { sessions: () => json(200, []), end: () => json(404, {}) }
@@ -123,4 +125,59 @@ t.test('sessions are listed and ended by whoever holds the token, with a reason 
     t.equal((await end('{"reason":"x"}', 'token', path)).status, 404, path)
   }
   t.equal(ended.length, 1)
+})
+
+t.test('an agent that holds all connections keeps nobody from the kill switch', async (t) => {
+  const ended: string[] = []
+  const server = await serveAdmin(LOOPBACK, {
+    token: async () => 'token',
+    status: () => json(200, {}),
+    sessions: () => json(200, []),
+    end: (session) => {
+      ended.push(session)
+      return json(200, { id: session, ending: true })
+    },
+  })
+  const held: Socket[] = []
+  const hold = async (said: string) => {
+    const socket = connect(server.port, '127.0.0.1').on('error', () => {})
+    held.push(socket)
+    await once(socket, 'connect')
+    socket.write(said)
+  }
+  t.teardown(async () => {
+    for (const socket of held) socket.destroy()
+    await server.close()
+  })
+  for (let count = 0; count < 2 * MAX_CONNECTIONS; count++) {
+    await hold(count % 2 === 0 ? '' : 'POST /sessions/abc-1/end HTTP/1.1\r\nauthorization: Bea')
+  }
+  const reply = await fetch(`http://127.0.0.1:${server.port}/sessions/abc-1/end`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer token' },
+    body: '{"reason":"enough"}',
+  })
+  t.equal(reply.status, 200)
+  t.same(ended, ['abc-1'])
+})
+
+t.test('a connection that never says a word is closed', async (t) => {
+  const server = await serveProbes(LOOPBACK, { notReady: () => [], metrics: async () => text(200, '') })
+  t.teardown(() => server.close())
+  const silent = connect(server.port, '127.0.0.1').on('error', () => {})
+  t.teardown(() => silent.destroy())
+  silent.resume()
+  await once(silent, 'close')
+  t.pass('within the limit of the test')
+})
+
+t.test('an answer is the last on its connection, so that none is held by asking', async (t) => {
+  const server = await serveProbes(LOOPBACK, { notReady: () => [], metrics: async () => text(200, '') })
+  t.teardown(() => server.close())
+  const socket = connect(server.port, '127.0.0.1')
+  socket.write('GET /healthz HTTP/1.1\r\nhost: a\r\n\r\nGET /healthz HTTP/1.1\r\nhost: a\r\n\r\n')
+  let said = ''
+  for await (const part of socket) said += String(part)
+  t.equal(said.match(/^HTTP/gm)?.length, 1)
+  t.match(said, /connection: close/i)
 })
