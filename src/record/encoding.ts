@@ -8,10 +8,12 @@ import type { Shape } from '../gate/command.ts'
 import type { Json } from '../gate/json.ts'
 import type { DecisionEvent, FrameEvent, OutcomeEvent } from '../gate/ports.ts'
 import type { Session } from '../gate/session.ts'
+import { putBytes } from './digits.ts'
 import { RecordError } from './errors.ts'
 import { LineHead } from './line-head.ts'
+import { microseconds, Outcomes } from './outcomes.ts'
 import { ParameterHash } from './parameters.ts'
-import { ascii, quote } from './quote.ts'
+import { quote } from './quote.ts'
 import { REFERRED_MAX } from './reference.ts'
 import { resultOf, Results } from './results.ts'
 import {
@@ -31,6 +33,11 @@ import {
  * of {@link PART_LENGTH} units each, which UTF-8 makes up to three bytes of; and what is left is words and numbers.
  */
 export const RECORD_MAX = 2 * 1024 ** 2
+
+const PARAMETERS = Buffer.from(',"parameters":')
+const END = Buffer.from('}\n')
+const BRACE = 0x7d
+const LINE_FEED = 0x0a
 
 export interface Origin {
   readonly instance: string
@@ -60,6 +67,7 @@ export class Encoding {
   readonly #parameters = new ParameterHash()
   readonly #templates = new Templates()
   readonly #results = new Results()
+  readonly #outcomes = new Outcomes()
   readonly #heads = new WeakMap<Session, Heads>()
 
   constructor(origin: Origin) {
@@ -80,35 +88,24 @@ export class Encoding {
       return end + slab.write(resultOf(answer, event), end, 'utf8')
     }
     const permitted = this.#results.permitted(answer)
-    if (segment === null) return put(slab, this.#input(slab, at, form, event), permitted)
+    if (segment === null) return putBytes(slab, this.#input(slab, at, form, event), permitted)
     const { whole } = form
     const end =
       whole !== null && refers(whole, segment, command.shape, permitted) ? this.#refer(slab, at, whole, form, event) : 0
     if (end > 0) return end
-    const last = put(slab, this.#input(slab, at, form, event), permitted)
+    const last = putBytes(slab, this.#input(slab, at, form, event), permitted)
     const length = last - 1 - offset
     if (length <= REFERRED_MAX && !this.#templates.text(command.shape).cut) {
       const as = `,"as":[${seq},${segment.size + offset},${length}`
-      form.whole = { generation: segment.generation, shape: command.shape, permitted, as, same: `${as}]` }
+      const same = Buffer.concat([Buffer.from(`${as}]`, 'latin1'), form.open ? PARAMETERS : END])
+      form.whole = { generation: segment.generation, shape: command.shape, permitted, same, other: `${as},"text"]` }
     }
     return last
   }
 
   outcome(slab: Buffer, offset: number, seq: number, event: OutcomeEvent): number {
-    const { masked, status, code, rows, bytes } = event.outcome
     const at = this.#headsOf(event.session).outcome.write(slab, offset, seq, Math.trunc(event.at), event.sequence)
-    const tail =
-      ',"status":"' +
-      status +
-      '","code":' +
-      bounded(quote(code)) +
-      ',"rows":' +
-      rows +
-      ',"bytes":' +
-      bytes +
-      (',"duration":' + microseconds(event.decidedAt, event.at)) +
-      (masked.length === 0 ? ',"masked":[]}\n' : `,"masked":${bounded(ascii(JSON.stringify(masked)))}}\n`)
-    return at + slab.write(tail, at, 'latin1')
+    return this.#outcomes.write(slab, at, event)
   }
 
   /** A frame's record up to its data, in ASCII; frames.ts writes the rest. */
@@ -140,29 +137,35 @@ export class Encoding {
   }
 
   /** A decision's record from its head to its result. */
-  #input(slab: Buffer, offset: number, form: Form, { command, answer }: DecisionEvent): number {
-    const { json, ascii: plain } = this.#templates.text(command.shape)
-    const end = put(slab, offset + slab.write(json, offset, plain ? 'latin1' : 'utf8'), form.bytes)
-    if (!form.open) return end
-    const parameters = bounded(this.#parameters.json(command.varying['parameters'] as Json, answer.decision))
-    return end + slab.write(parameters + '}', end, 'latin1')
+  #input(slab: Buffer, offset: number, form: Form, event: DecisionEvent): number {
+    const { json, ascii } = this.#templates.text(event.command.shape)
+    const end = putBytes(slab, offset + slab.write(json, offset, ascii ? 'latin1' : 'utf8'), form.bytes)
+    return form.open ? this.#parametersOf(slab, end, event) : end
   }
 
   /** What follows the head of a decision that is stored as a reference. 0 where its text is too long for that. */
-  #refer(slab: Buffer, offset: number, whole: Whole, form: Form, { command, answer }: DecisionEvent): number {
-    let tail = whole.same
-    let plain = true
-    if (command.shape !== whole.shape && recordedText(command.shape) !== recordedText(whole.shape)) {
-      const text = textOf(command.shape)
+  #refer(slab: Buffer, offset: number, whole: Whole, form: Form, event: DecisionEvent): number {
+    const { shape } = event.command
+    let end = 0
+    if (shape === whole.shape || recordedText(shape) === recordedText(whole.shape)) {
+      end = putBytes(slab, offset, whole.same)
+    } else {
+      const text = textOf(shape)
       if (text === null) return 0
-      plain = isAscii(text)
-      tail = whole.as + ',"text"]' + text
+      end = offset + slab.write(whole.other + text, offset, isAscii(text) ? 'latin1' : 'utf8')
+      end = putBytes(slab, end, form.open ? PARAMETERS : END)
     }
-    if (form.open) {
-      const parameters = this.#parameters.json(command.varying['parameters'] as Json, answer.decision)
-      tail += ',"parameters":' + bounded(parameters)
-    }
-    return offset + slab.write(tail + '}\n', offset, plain ? 'latin1' : 'utf8')
+    if (!form.open) return end
+    end = this.#parametersOf(slab, end, event)
+    slab[end] = LINE_FEED
+    return end + 1
+  }
+
+  /** With the brace that they are the last member before. */
+  #parametersOf(slab: Buffer, offset: number, { command, answer }: DecisionEvent): number {
+    const end = this.#parameters.write(slab, offset, command.varying['parameters'] as Json, answer.decision)
+    slab[end] = BRACE
+    return end + 1
   }
 
   #begin(seq: number, type: string, at: number): string {
@@ -194,19 +197,10 @@ function refers(whole: Whole, segment: Segment, shape: Shape, permitted: Buffer)
   return whole.permitted === permitted || whole.permitted.equals(permitted)
 }
 
-function put(slab: Buffer, offset: number, bytes: Buffer): number {
-  slab.set(bytes, offset)
-  return offset + bytes.length
-}
-
 function write(slab: Buffer, offset: number, line: string): number {
   const length = Buffer.byteLength(line)
   if (length > RECORD_MAX) throw new RecordError('record.unavailable', `a record of ${length} bytes is too large`)
   return offset + slab.write(line, offset, 'utf8')
-}
-
-function microseconds(from: number, to: number): number {
-  return Math.max(0, Math.round((to - from) * 1_000))
 }
 
 /** A context that is too large for a record, which only groups, claims and labels can make it: without those. */

@@ -2,8 +2,8 @@
  * The beginning of a session's records of one type, kept as bytes: from one record to the next nothing changes in it but the digits
  * of two numbers, and those of a third follow it.
  */
+import { digitsOf, putDigits } from './digits.ts'
 
-const ZERO = 0x30
 const NONE = Buffer.alloc(0)
 
 export class LineHead {
@@ -57,22 +57,4 @@ export class LineHead {
     putDigits(this.#bytes, this.#atEnd, at)
     this.#at = at
   }
-}
-
-function digitsOf(number: number): number {
-  let digits = 1
-  for (let limit = 10; number >= limit; limit *= 10) digits++
-  return digits
-}
-
-/** The number's digits, before `end`. */
-function putDigits(bytes: Uint8Array, end: number, number: number): void {
-  let at = end
-  let left = number
-  do {
-    const rest = Math.floor(left / 10)
-    at--
-    bytes[at] = ZERO + (left - rest * 10)
-    left = rest
-  } while (left > 0)
 }

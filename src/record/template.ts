@@ -47,9 +47,10 @@ export interface Whole {
   readonly shape: Shape
   /** From the end of its `input` on. */
   readonly permitted: Buffer
-  /** `,"as":[…` without the closing bracket, and with it. */
-  readonly as: string
-  readonly same: string
+  /** What follows the head of one with the same text, up to its parameters or to its end. */
+  readonly same: Buffer
+  /** What comes before the text of another. */
+  readonly other: string
 }
 
 export class Templates {

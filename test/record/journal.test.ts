@@ -69,7 +69,7 @@ for (const durability of ['written', 'synced'] as const) {
   })
 }
 
-t.test('a segment that is full while records wait for the next write leaves them to the next segment', async (t) => {
+t.test('a segment that is full takes the records that wait for the next write before it is left', async (t) => {
   const directory = temporary()
   // Each block fills a segment, and more is appended while the disk is waited for.
   const options = { durability: 'synced', segmentSize: 4096, maxSize: 16 * 1024 ** 2 } as const
