@@ -26,6 +26,7 @@ export async function serveRequest(
   response: ServerResponse,
 ): Promise<void> {
   const { shared } = conversation
+  const turn = conversation.enter(response)
   if (shared.running >= shared.config.limits.requests) {
     return answerRefusal(response, refusal('session.limit', 'too many requests at once', 'try again later'), {
       last: true,
@@ -33,7 +34,6 @@ export async function serveRequest(
   }
   shared.running++
   response.once('close', () => shared.running--)
-  const turn = conversation.enter(response)
   try {
     if (turn !== null) await turn
     if (response.destroyed) return
