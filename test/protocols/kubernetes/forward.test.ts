@@ -101,6 +101,28 @@ t.test(
   },
 )
 
+t.test('warnings beside a change are withheld where they could quote masked values, and nowhere else', async (t) => {
+  const { agent, target } = await place(t, (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', warning: '299 - "it was: hidden"' })
+    response.end('{"kind":"ConfigMap","apiVersion":"v1"}')
+  })
+  const masks = [{ column: null, detector: null, path: 'data.*', with: 'redact', policy: 'policy.test' }] as const
+  for (const [method, decision, shown] of [
+    ['PUT', ALLOW, /it was/],
+    ['GET', { ...ALLOW, masks }, /it was/],
+    ['PUT', { ...ALLOW, masks }, /withheld/],
+    ['DELETE', { ...ALLOW, masks }, /withheld/],
+  ] as const) {
+    target.policy.rule = () => decision
+    const body = method === 'PUT' ? '{"metadata":{"name":"x"}}' : ''
+    agent.send(rawRequest(method, `${LIST}/x`, [['Content-Type', 'application/json']], body))
+    const answer = await agent.answer()
+    t.equal(answer?.status, 200)
+    t.match(answer?.headers.get('warning'), shown, method)
+    if (shown.source === 'withheld') t.notMatch(answer?.headers.get('warning'), 'hidden')
+  }
+})
+
 t.test('a change of policy between a decision and its record ends a watch before it begins', async (t) => {
   const policy = new FakePolicy()
   const record = new FakeRecord()

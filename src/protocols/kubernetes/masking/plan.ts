@@ -25,6 +25,8 @@ export interface Rewriter {
 export interface MaskPlan {
   /** What is asked upstream instead of what the agent asked for; null where that stays as it is. */
   readonly instead: { readonly accept: string; readonly target: string } | null
+  /** What the API server says beside an answer may quote what was there before. */
+  readonly quotes: boolean
   /** Null where the response passes as it is; a refusal where it cannot be inspected. */
   rewriter(status: number, contentType: string): Rewriter | Refusal | null
   /** Names of what was masked so far, never values. */
@@ -44,7 +46,7 @@ export interface MaskQuestion {
   readonly get: (namespace: string, name: string) => Decision | null
 }
 
-export const NO_MASKS: MaskPlan = { instead: null, rewriter: () => null, masked: Object.freeze([]) }
+export const NO_MASKS: MaskPlan = { instead: null, quotes: false, rewriter: () => null, masked: Object.freeze([]) }
 
 const COLLECTIONS: ReadonlySet<string> = new Set(['list', 'deletecollection'])
 const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch'])
@@ -87,6 +89,7 @@ export function planMasks(question: MaskQuestion): MaskPlan | Refusal {
 
 class ResponsePlan implements MaskPlan {
   readonly instead: { readonly accept: string; readonly target: string }
+  readonly quotes: boolean
   readonly #question: MaskQuestion
   readonly #documents: DocumentMasker
   readonly #masked = new Set<string>()
@@ -98,13 +101,14 @@ class ResponsePlan implements MaskPlan {
     const masks = READS.has(verb) ? asWritten : compiledFor(decision.masks, request, true)
     this.#question = question
     this.instead = { accept: wanted, target }
+    this.quotes = QUOTES.has(verb)
     this.#documents = new DocumentMasker({
       masks: typeof masks === 'string' ? asWritten : masks,
       values: new ValueMasks(methods),
       masked: this.#masked,
       reduce,
       table,
-      quotes: QUOTES.has(verb),
+      quotes: this.quotes,
       visible: asWritten.perObject ? (namespace, name) => this.#visible(namespace, name) : null,
     })
   }

@@ -201,7 +201,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#head = () => {
       this.#head = null
       response.writeHead(status, {
-        ...returnedHeaders(headers),
+        ...returnedHeaders(headers, plan.quotes),
         'audit-id': auditId,
         ...(typeof length === 'string' ? { 'content-length': length } : {}),
       })

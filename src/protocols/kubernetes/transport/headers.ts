@@ -109,14 +109,19 @@ export function acceptOf(accept: string): string {
   return any ? [...kept, '*/*'].join(', ') : kept.join(', ')
 }
 
-/** From what undici read. */
+/** Webhooks warn in words of their own; 299 is a miscellaneous warning. */
+const WITHHELD = '299 - "what the API server warns of may quote masked values, and is withheld"'
+
+/** From what undici read. `quotes`: what is said beside the answer may quote what was masked in it. */
 export function returnedHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
+  quotes = false,
 ): Record<string, string | string[]> {
   const returned: Record<string, string | string[]> = {}
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined && RETURNED.has(name.toLowerCase())) returned[name.toLowerCase()] = value
   }
+  if (quotes && returned['warning'] !== undefined) returned['warning'] = WITHHELD
   return returned
 }
 
