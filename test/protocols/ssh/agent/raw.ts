@@ -27,6 +27,7 @@ export interface RawProtocol {
   ping(): void
   rekey(): void
   _kexinit: unknown
+  readonly _packetRW: { readonly write: { allocStart: number } }
   readonly _decipher: { _onPayload: (payload: Buffer) => void }
   readonly _handlers: Record<string, (self: unknown, ...args: never[]) => void>
 }
