@@ -99,3 +99,27 @@ t.test('those that may not be got are not shown in a list or a watch either', as
   }
   for (const [path, accept] of READS) t.notMatch(await read(path, accept), HIDDEN, `${path} as ${accept}`)
 })
+
+t.test('no page of a list names what is not shown in it', async (t) => {
+  const secrets = '/api/v1/namespaces/open/secrets'
+  for (const name of ['hidden-one', 'shown', 'hidden-two']) await server.call('POST', secrets, { metadata: { name } })
+  const paged = await server.call('GET', `${secrets}?limit=1`)
+  t.match(tokenOf(paged.body), 'hidden-one', 'the token for the next page does')
+  target.policy.rule = ({ command }: Question) => {
+    const { verb, name } = command.shape.detail as { readonly verb: string; readonly name: string }
+    if (verb === 'get') return name.startsWith('hidden') ? deny('test.refused') : ALLOW
+    return { ...ALLOW, masks: [mask('$', 'deny')] }
+  }
+  for (const accept of ACCEPTS) {
+    for (const query of ['limit=1', 'limit=2&labelSelector=', 'limit=1&resourceVersion=0']) {
+      const told = await read(`${secrets}?${query}`, accept)
+      t.match(told, /HTTP\/1\.1 200[^]*"shown"/, query)
+      t.notMatch(told + tokenOf(told), 'hidden', `${query} as ${accept}`)
+    }
+  }
+})
+
+/** What is in the token for the next page; empty without one. */
+function tokenOf(body: string): string {
+  return Buffer.from(/"continue":"([^"]+)"/.exec(body)?.[1] ?? '', 'base64url').toString()
+}

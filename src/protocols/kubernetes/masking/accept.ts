@@ -66,7 +66,20 @@ function includedOf({ facts }: Request): 'None' | 'Metadata' | 'Object' {
 }
 
 function withObjects(target: string): string {
+  return without(target, 'includeObject', ['includeObject=Object'])
+}
+
+/**
+ * In one page: the token for the next names the object that is last on this one, though it be left out. Servers need not keep to
+ * the limit (https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks).
+ */
+export function inOnePage(target: string): string {
+  return without(target, 'limit', [])
+}
+
+function without(target: string, name: string, added: readonly string[]): string {
   const [path = '', query = ''] = target.split('?', 2)
-  const kept = query.split('&').filter((parameter) => parameter !== '' && !parameter.startsWith('includeObject='))
-  return `${path}?${[...kept, 'includeObject=Object'].join('&')}`
+  const kept = query.split('&').filter((parameter) => parameter !== '' && !parameter.startsWith(`${name}=`))
+  const parameters = [...kept, ...added]
+  return parameters.length === 0 ? path : `${path}?${parameters.join('&')}`
 }

@@ -4,7 +4,7 @@ import { type Refusal, refusal } from '../../../gate/refusal.ts'
 import type { MaskMethods } from '../../../mask/method.ts'
 import type { Body } from '../body/body.ts'
 import type { Request } from '../request/facts.ts'
-import { representationOf } from './accept.ts'
+import { inOnePage, representationOf } from './accept.ts'
 import { type CompiledMasks, compileMasks } from './compile.ts'
 import { DocumentMasker } from './document.ts'
 import { ListRewriter } from './list.ts'
@@ -100,7 +100,7 @@ class ResponsePlan implements MaskPlan {
     const { accept: wanted, target, reduce, table } = representationOf(request, accept, asWritten)
     const masks = READS.has(verb) ? asWritten : compiledFor(decision.masks, request, true)
     this.#question = question
-    this.instead = { accept: wanted, target }
+    this.instead = { accept: wanted, target: asWritten.drops && verb === 'list' ? inOnePage(target) : target }
     this.quotes = QUOTES.has(verb)
     this.#documents = new DocumentMasker({
       masks: typeof masks === 'string' ? asWritten : masks,

@@ -97,6 +97,15 @@ t.test('Only JSON is asked for, in forms that can be masked', async (t) => {
   )
 })
 
+t.test('A list of which objects may be left out comes in one page', async (t) => {
+  const asked = (path: string, query: string) =>
+    plan([path === '$' ? mask(path, 'deny') : mask(path)], { target: `${SECRETS}${query}` }).instead?.target
+  t.equal(asked('$', '?limit=5&labelSelector=a'), `${SECRETS}?labelSelector=a`)
+  t.equal(asked('$', '?limit=5'), SECRETS)
+  t.equal(asked('data.*', '?limit=5'), `${SECRETS}?limit=5`)
+  t.equal(asked('$', '?watch=1&limit=5'), `${SECRETS}?watch=1&limit=5`)
+})
+
 t.test('A mask that is written back is refused, and the field is named', async (t) => {
   const marked = secret('one', {})
   const bodies: readonly [JsonObject, string][] = [
