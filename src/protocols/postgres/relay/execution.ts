@@ -37,8 +37,9 @@ export interface Portal {
   described: boolean
   /** Its RowDescription as the server sent it; empty where it gives no rows. */
   description: Buffer | null
-  /** Rows that it has given the agent, over all its executions. */
+  /** What it has given the agent, over all its executions. */
   rows: number
+  bytes: number
 }
 
 /** One permitted statement, from its permit to its outcome. */
@@ -51,6 +52,8 @@ export class Execution {
   readonly role: Role
   readonly plan: MaskPlan
   readonly portal: Portal | null
+  /** What counts against its limits: a cursor's and a portal's rows are one result, in however many parts they are read. */
+  readonly given: { rows: number; bytes: number }
   /** They hold once the server says that it is done. */
   readonly names: NameChanges
   /** The most rows and bytes of rows that the agent may get. */
@@ -75,6 +78,8 @@ export class Execution {
     statement: Statement
     plan: MaskPlan
     portal: Portal | null
+    /** The cursor that a FETCH reads. */
+    cursor?: Portal | null
     names: NameChanges
   }) {
     this.permit = of.permit
@@ -83,6 +88,7 @@ export class Execution {
     this.role = innermost(of.statement).role
     this.plan = of.plan
     this.portal = of.portal
+    this.given = of.cursor ?? of.portal ?? { rows: 0, bytes: 0 }
     this.names = of.names
     const limits = of.permit.decisions[of.index]?.limits
     this.rowLimit = limits?.rows ?? Number.POSITIVE_INFINITY

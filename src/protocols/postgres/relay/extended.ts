@@ -251,7 +251,8 @@ export class ExtendedQuery {
     const { statement, portal, bound: held } = request
     const names = request.executes ? relay.names.change(statement) : NO_CHANGES
     const { plan } = request
-    const execution = new Execution({ permit, index: 0, statement, plan, portal, names })
+    const cursor = relay.names.cursor(statement)
+    const execution = new Execution({ permit, index: 0, statement, plan, portal, cursor, names })
     if (held !== null) {
       const version = relay.names.portals.define(portal.name, portal)
       relay.replies.push({
@@ -269,7 +270,7 @@ export class ExtendedQuery {
     if (!request.executes) return
     relay.replies.push({ kind: 'execute', execution })
     relay.executions++
-    if (execution.limited && statement.readsOnly) relay.limited = { execution, query: false }
+    if (execution.limited && (statement.readsOnly || cursor !== null)) relay.limited = { execution, query: false }
     if (execution.role.is === 'copy-in') relay.copies.push(execution)
   }
 

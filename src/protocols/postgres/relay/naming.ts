@@ -111,6 +111,12 @@ export class Naming {
     return calls.length === 0 ? statement : calling(statement, calls)
   }
 
+  /** The cursor that the statement fetches from; null where it fetches from none that is known. */
+  cursor(statement: Statement): Portal | null {
+    const { role } = innermost(statement)
+    return role.is === 'fetch' ? (this.portals.get(role.name) ?? null) : null
+  }
+
   /** What running the statement does to the names, from now on. */
   change(statement: Statement): NameChanges {
     const { role } = innermost(statement)
@@ -191,5 +197,6 @@ export function newPortal({
     described: false,
     description: null,
     rows: 0,
+    bytes: 0,
   }
 }

@@ -50,6 +50,7 @@ export class Rows {
     if (first && !this.#begins(execution, type === BACKEND.DataRow ? 1 : 0)) return
     if (this.#dropPieces) return
     execution.bytes += end - start
+    execution.given.bytes += end - start
     this.#passing.pass(buffer, start, end)
   }
 
@@ -70,19 +71,21 @@ export class Rows {
   #give(execution: Execution, frames: number, buffer: Buffer, start: number, end: number): void {
     this.#count(execution, frames)
     execution.bytes += end - start
+    execution.given.bytes += end - start
     if (execution.masker === null || execution.masker.passive) this.#passing.pass(buffer, start, end)
     else this.#passing.emit(execution.masker.rewrite(buffer, start, end))
   }
 
   #count(execution: Execution, rows: number): void {
     execution.rows += rows
-    if (execution.portal !== null) execution.portal.rows += rows
+    execution.given.rows += rows
   }
 
   /** True when the rows may go on; otherwise the execution is stopped, or was already. */
   #within(execution: Execution, frames: number, bytes: number): boolean {
-    const most = (execution.portal ?? execution).rows + frames
-    if (most <= execution.rowLimit && execution.bytes + bytes <= execution.byteLimit) return true
+    const { given } = execution
+    const most = given.rows + frames
+    if (most <= execution.rowLimit && given.bytes + bytes <= execution.byteLimit) return true
     if (frames > 1) return this.#oneByOne(execution)
     const what = most > execution.rowLimit ? `${execution.rowLimit} rows` : `${execution.byteLimit} bytes of rows`
     const message = `the policy limits a result to ${what}`

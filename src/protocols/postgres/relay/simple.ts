@@ -94,11 +94,11 @@ export class SimpleQuery {
     const executions = request.statements.map((statement, index) => {
       const { role } = innermost(statement)
       const names = relay.names.change(statement)
-      const portal = role.is === 'fetch' ? (relay.names.portals.get(role.name) ?? null) : null
+      const portal = relay.names.cursor(statement)
       const plan = relay.obligations.plan(statement, permit.decisions[index] as Decision)
       const execution = new Execution({ permit, index, statement, plan, portal, names })
       if (role.is === 'copy-in') relay.copies.push(execution)
-      if (execution.limited && statement.readsOnly) relay.limited = { execution, query: true }
+      if (execution.limited && (statement.readsOnly || portal !== null)) relay.limited = { execution, query: true }
       return execution
     })
     relay.outgoing.forward(permit)

@@ -49,6 +49,11 @@ t.test('a cursor that is fetched in parts has one limit for all of them', async 
     '1 2 D(1) D(2) C(FETCH 2) 1 2 D(1) C(SELECT 1) Z(T)',
     'by the protocol, in a pipeline',
   )
+  t.equal(
+    await ask(client, whole('FETCH 2 FROM c'), sync()),
+    '1 2 D(3) E(54000) Z(E)',
+    'however often it is bound anew',
+  )
 })
 
 t.test('a limit that is passed in a transaction fails it before anything behind it runs', async (t) => {
@@ -77,6 +82,17 @@ t.test('bytes are limited as rows are', async (t) => {
   t.equal(await ask(client, encodeQuery("SELECT repeat('x', 2000)")), 'T E(54000) Z(I)')
   t.equal(await ask(client, encodeQuery("SELECT repeat('x', 200000)")), 'T E(54000) Z(I)', 'in pieces')
   t.equal(await ask(client, whole("SELECT repeat('x', 200000)"), sync()), '1 2 E(54000) Z(I)')
+  const parts = [
+    parse('', "SELECT repeat('x', 400) FROM generate_series(1, 9)"),
+    bind(''),
+    execute('', 1),
+    execute('', 1),
+  ]
+  t.match(
+    await ask(client, ...parts, execute('', 1), sync()),
+    /^1 2 D\(x+\) s D\(x+\) s E\(54000\) Z\(I\)$/,
+    'in parts',
+  )
 })
 
 t.test('what gives no rows runs under a limit of rows, and what cannot be stopped half-way is refused', async (t) => {
