@@ -9,7 +9,7 @@ t.test('an argv that runs just itself, or what it shows, runs no others', async 
     ['sh', '-c', 'ls -l'],
     ['printf', 'a\tb'],
   ]) {
-    t.equal(runsOthers(argv), false, argv.join(' '))
+    t.equal(runsOthers(argv, { terminal: false }), false, argv.join(' '))
   }
 })
 
@@ -28,6 +28,18 @@ t.test('an argv that reads or hides what it runs could run anything', async (t) 
     ['xargs', 'rm'],
     ['a\0b'],
   ]) {
-    t.equal(runsOthers(argv), true, argv.join(' '))
+    t.equal(runsOthers(argv, { terminal: false }), true, argv.join(' '))
   }
+})
+
+t.test('on a terminal, a program that pages what it shows could run anything', async (t) => {
+  for (const argv of [
+    ['git', 'log'],
+    ['systemctl', 'status'],
+    ['dpkg', '-l'],
+  ]) {
+    t.equal(runsOthers(argv, { terminal: false }), false, argv.join(' '))
+    t.equal(runsOthers(argv, { terminal: true }), true, argv.join(' '))
+  }
+  t.equal(runsOthers(['ls', '-l'], { terminal: true }), false)
 })

@@ -97,14 +97,15 @@ function execOf(attributes: Located, query: Query): Exec | null {
   if (group !== '' || resource !== 'pods' || (subresource !== 'exec' && subresource !== 'attach')) return null
   const command = query.get('command') ?? []
   const attaches = subresource === 'attach'
+  const tty = flag(query, 'tty')
   return {
     command,
     container: first(query, 'container'),
     stdin: flag(query, 'stdin'),
     stdout: flag(query, 'stdout'),
     stderr: flag(query, 'stderr'),
-    tty: flag(query, 'tty'),
-    shell: attaches || command.length === 0 || runsOthers(command),
+    tty,
+    shell: attaches || command.length === 0 || runsOthers(command, { terminal: tty }),
   }
 }
 

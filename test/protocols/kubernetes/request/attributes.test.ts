@@ -145,6 +145,8 @@ t.test('an exec is its argv and its streams; what attaches, or has no command, m
     shell: false,
   })
   t.match(exec('exec?command=sh&stdin=true&tty=true'), { shell: true, stdin: true, tty: true })
+  t.match(exec('exec?command=git&command=log'), { shell: false, tty: false })
+  t.match(exec('exec?command=git&command=log&tty=true'), { shell: true, tty: true })
   t.match(exec('exec?stdin=false'), { shell: true, stdin: false, command: [] })
   t.match(exec('attach?stdin=true'), { shell: true, command: [] })
 })
