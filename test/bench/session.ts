@@ -105,6 +105,7 @@ function begin(record: RecordPort) {
       refresh: () => Promise.resolve(),
     },
     obligations: new Obligations(() => catalogue, maskMethods(MaskKey.random())),
+    encoding: 'UTF8',
     outgoing,
     toAgent: (bytes) => void (sent.agent += bytes.length),
     answer: () => {},

@@ -69,7 +69,11 @@ export interface Siege {
 export async function besiege(
   t: Test,
   policy: string | Readonly<Record<string, string>> = STARTER,
-  { more = '', ...options }: PostgresOptions & { readonly more?: string } = {},
+  {
+    more = '',
+    encoding = 'UTF8',
+    ...options
+  }: PostgresOptions & { readonly more?: string; readonly encoding?: string } = {},
 ): Promise<Siege> {
   const directory = mkdtempSync(join(tmpdir(), 'sidegate-bypass-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
@@ -81,7 +85,7 @@ export async function besiege(
   ])
   t.teardown(async () => await server.stop())
   await server.sql(`CREATE ROLE ${ROLE} LOGIN SUPERUSER PASSWORD '${UPSTREAM_PASSWORD}'`)
-  await server.sql(`CREATE DATABASE ${DATABASE} OWNER ${ROLE}`)
+  await server.sql(`CREATE DATABASE ${DATABASE} OWNER ${ROLE} ENCODING '${encoding}' TEMPLATE template0`)
   await server.sql(`SET SESSION AUTHORIZATION ${ROLE}; ${BANK} ${more}`, undefined, DATABASE)
   const journal = join(directory, 'journal')
   let logged = ''

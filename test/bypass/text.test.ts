@@ -11,7 +11,7 @@ import {
 } from '../../src/protocols/postgres/messages.ts'
 import { shown, WireClient } from '../support/wire.ts'
 import { DATABASE } from './bank.ts'
-import { besiege, bind, codes, keepsSecrets, refused, send, STARTER, WAYS } from './siege.ts'
+import { besiege, bind, codes, keepsSecrets, MASKED, refused, send, STARTER, WAYS } from './siege.ts'
 
 const siege = await besiege(t, STARTER, {
   more: 'CREATE SCHEMA later; CREATE TABLE later.spare (note text); INSERT INTO later.spare VALUES (1);',
@@ -97,6 +97,39 @@ t.test('bytes that are no UTF-8 are refused, whatever they would mean in another
     t.same(await siege.watch.changes(), [])
   }
 })
+
+t.test(
+  'names of a database in another encoding are not confused, however the server cuts and folds them',
+  async (t) => {
+    const latin = await besiege(t, MASKED, { encoding: 'LATIN1' })
+    const name = 'é'.repeat(40)
+    const agent = await latin.agent()
+    // Beyond 63 bytes of UTF-8 they are the same; as LATIN1 they are not that long.
+    for (const text of [
+      `PREPARE "${name}a" AS SELECT ssn FROM customers`,
+      `PREPARE "${name}b" AS SELECT 'harmless'`,
+      `EXECUTE "${name}a"`,
+      "SELECT 'é'",
+    ]) {
+      t.match(shown(await agent.query(text)), /^E\(0A000\) Z\(I\)$/, text)
+    }
+    const secret = encodeParse(`${name}a`, 'SELECT ssn FROM customers')
+    const harmless = encodeParse(`${name}b`, "SELECT 'harmless'")
+    for (const frames of [
+      [secret, encodeSync(), harmless, encodeSync(), bind(`${name}a`), encodeExecute(''), encodeSync()],
+      [encodeParse('s', "SELECT 'harmless'"), bind('s', `${name}b`), encodeExecute(`${name}b`), encodeSync()],
+    ]) {
+      agent.send(...frames)
+      for (const frame of frames)
+        if (frame.equals(encodeSync())) t.match(shown(await agent.ready()), /E\(\w+\) Z\(I\)$/)
+    }
+    agent.send(encodeParse('', 'SELECT $1::text'), bind('', '', ['é']), encodeExecute(''), encodeSync())
+    t.equal(shown(await agent.ready()), '1 2 D(é) C(SELECT 1) Z(I)', 'a parameter may be any text')
+    t.match(shown(await agent.query('SELECT name, ssn FROM customers')), /D\(Ada Palmer,\[sidegate:masked\]\)/)
+    keepsSecrets(t, agent.answers)
+    agent.close()
+  },
+)
 
 t.test('the settings by which text and names are read cannot be changed, in any way', async (t) => {
   for (const text of [

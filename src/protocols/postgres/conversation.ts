@@ -36,6 +36,8 @@ export interface Setting {
   readonly obligations: Obligations
   /** Settings that the server reports, and may not report otherwise: everything was judged under these. */
   readonly pinned: ReadonlyMap<string, string>
+  /** The database's encoding, as the server reports it. */
+  readonly encoding: string
   /** Aborts when the sidecar shuts down. */
   readonly signal: AbortSignal
 }

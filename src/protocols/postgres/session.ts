@@ -84,6 +84,7 @@ async function serveSession(connection: Connection, agent: AcceptedSession, shar
         analyses: of.database,
         obligations: of.database.obligations,
         pinned: pinnedSettings(config.searchPath),
+        encoding: to.parameters.get('server_encoding') ?? 'unknown',
         signal: from.signal,
       },
     )

@@ -61,7 +61,7 @@ export class ExtendedQuery {
     if (prepared === undefined) {
       return this.#refuse(unknownStatement(bind.statement))
     }
-    const tooMuch = this.#tooMuch(bind)
+    const tooMuch = relay.misread(bind.portal) ?? this.#tooMuch(bind)
     if (tooMuch !== null) return this.#refuse(refused(relay.refuse(prepared.text ?? '', tooMuch)))
     const frame = { buffer, start, end }
     if (!needsTypes(bind, prepared, relay)) return this.#hold(bind, prepared, frame)

@@ -29,6 +29,8 @@ export class Preparing {
   parse(buffer: Buffer, start: number, end: number): void | Promise<void> {
     const { statement: name, text, parameterTypes: types } = decodeParse(buffer, start + HEADER, end)
     const parse = { name, text, types, bytes: buffer.subarray(start, end) }
+    const misread = this.#relay.misread(name + text)
+    if (misread !== null) return this.#refuse(parse, refused(this.#relay.refuse(text, misread)))
     const analysis = this.#relay.analyses.of(text)
     if (analysis instanceof Promise) return analysis.then((late) => this.#analysed(parse, late))
     return this.#analysed(parse, analysis)

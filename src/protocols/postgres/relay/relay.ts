@@ -26,6 +26,8 @@ export class Relay {
   readonly analyses: Analyses
   readonly obligations: Obligations
   readonly outgoing: Outgoing
+  /** The database's. */
+  readonly #encoding: string
   readonly names: Naming
   readonly replies = new Replies()
   /** As of the last ReadyForQuery. */
@@ -66,6 +68,7 @@ export class Relay {
     analyses: Analyses
     obligations: Obligations
     outgoing: Outgoing
+    encoding: string
     /** What came of the server's answers. */
     toAgent(bytes: Uint8Array): void
     /** What Sidegate answers by itself. */
@@ -84,6 +87,7 @@ export class Relay {
     this.analyses = of.analyses
     this.obligations = of.obligations
     this.outgoing = of.outgoing
+    this.#encoding = of.encoding
     this.names = new Naming(of.limits.names, this, of.analyses)
     this.#toAgent = of.toAgent
     this.#answer = of.answer
@@ -167,6 +171,20 @@ export class Relay {
     const codes = demands.map(({ code }) => code).join(', ')
     const message = `this waits for an approval (${codes})`
     this.#notify(encodeNoticeResponse(errorFields({ severity: 'NOTICE', code: '00000', message })))
+  }
+
+  /**
+   * Why a text or name would not mean to the server what it means here; null where it does. A database of another encoding than
+   * UTF8 folds and cuts names after it has converted them: what is two names there may be one here, and the other way round.
+   */
+  misread(text: string): Refusal | null {
+    if (this.#encoding === 'UTF8' || Buffer.byteLength(text) === text.length) return null
+    const message = `the database is encoded as ${this.#encoding}, and may read this otherwise than it is judged`
+    return refusal(
+      'command.unsupported',
+      message,
+      'write it in ASCII, and send all other text as parameters or by COPY',
+    )
   }
 
   /** Records the refusal of a text that policy cannot judge. */

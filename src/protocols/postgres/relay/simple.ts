@@ -29,6 +29,8 @@ export class SimpleQuery {
   query(buffer: Buffer, start: number, end: number): void | Promise<void> {
     const { text } = decodeQuery(buffer, start + HEADER, end)
     const bytes = buffer.subarray(start, end)
+    const misread = this.#relay.misread(text)
+    if (misread !== null) return this.refuse(refused(this.#relay.refuse(text, misread)))
     const analysis = this.#relay.analyses.of(text)
     if (analysis instanceof Promise) return analysis.then((late) => this.#analysed(text, bytes, late))
     return this.#analysed(text, bytes, analysis)
