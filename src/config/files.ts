@@ -11,7 +11,7 @@ type Kind = Content | 'bundle' | 'directory' | 'written'
 
 /** Every key that names a file, with `*` for a name that the user chose. */
 export const FILE_KEYS: readonly (readonly [key: string, kind: Kind])[] = [
-  ['admin.tokenFile', 'secret'],
+  ['admin.tokenFile', 'token'],
   ['masks.keyFile', 'mask-key'],
   ['policy.bundle.file', 'bundle'],
   ['policy.bundle.key', 'public-key'],
@@ -97,7 +97,10 @@ function checkFile(named: Named): Problem[] {
   return checkContent(named, stats)
 }
 
-const SECRETS: ReadonlySet<Kind> = new Set<Kind>(['secret', 'private-key', 'mask-key', 'ssh-key'])
+/** Whoever shares the loopback can try thousands a second: 64 bits are out of reach. */
+const SHORTEST_TOKEN = 16
+
+const SECRETS: ReadonlySet<Kind> = new Set<Kind>(['secret', 'token', 'private-key', 'mask-key', 'ssh-key'])
 
 function checkContent({ path, file, kind }: Named, stats: Stats): Problem[] {
   if (kind === 'bundle' || kind === 'directory' || kind === 'written') return []
@@ -108,6 +111,10 @@ function checkContent({ path, file, kind }: Named, stats: Stats): Problem[] {
   if (secret && (stats.mode & 0o007) !== 0) {
     const message = `${file} may be read by every user of the machine`
     found.push(problem('config.open-secret', path, message, `chmod o-rwx ${file}`, 'weakness'))
+  }
+  if (kind === 'token' && wrong === null && stats.size < SHORTEST_TOKEN) {
+    const message = `${file} holds a token that could be guessed`
+    found.push(problem('config.short-token', path, message, 'make a longer one: openssl rand -hex 32', 'weakness'))
   }
   if (kind === 'known-hosts' && (stats.mode & 0o002) !== 0) {
     const message = `${file} may be written by every user of the machine, who could name another host's key`

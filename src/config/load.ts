@@ -1,9 +1,10 @@
 /** From a YAML file to a configuration that has been checked in every way that needs no network. */
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import { MAX_CONFIGURATION, readDocument } from './document.ts'
 import { checkFiles, resolveFiles } from './files.ts'
 import { problemsOf } from './issues.ts'
+import { child } from './keys.ts'
 import { ConfigurationError, type Located, type Problem, problem } from './problem.ts'
 import { checkRules } from './rules.ts'
 import { type Configuration, configuration as schema } from './schema.ts'
@@ -30,7 +31,7 @@ export function loadConfiguration(file: string, env: Environment = process.env):
   resolveFiles(value, base)
   if (parsed.success) resolveFiles(parsed.data, base)
   const found = [...problems, ...(parsed.success ? checkRules(parsed.data) : []), ...checkFiles(value)]
-  const located = found.map((one) => document.locate(one))
+  const located = found.map((one) => document.locate(asWritten(one, document.value, value, base)))
   const errors = located.filter(({ severity }) => severity === 'error').sort(byPlace)
   if (errors.length > 0 || !parsed.success) throw new ConfigurationError(errors)
   return { file, configuration: parsed.data, weaknesses: located.sort(byPlace) }
@@ -42,6 +43,26 @@ export function checkConfiguration(configuration: Configuration): readonly Probl
   const errors = found.filter(({ severity }) => severity === 'error')
   if (errors.length > 0) throw new ConfigurationError(errors)
   return found
+}
+
+/**
+ * What came out of a variable or a file, where a file's name belongs, is told as it was written: many a secret has been put there by
+ * mistake, and errors go to logs.
+ */
+function asWritten(found: Problem, written: unknown, value: unknown, base: string): Problem {
+  const [before, after] = [written, value].map((whole) => found.path.reduce(child, whole))
+  if (typeof before !== 'string' || typeof after !== 'string' || !before.includes('${')) return found
+  const hidden: [string, string][] = [[after, before]]
+  // Of what is not there, the nearest folder that is may be told, and that may be a part of it.
+  for (
+    let folder = dirname(after);
+    isAbsolute(folder) && !`${base}/`.startsWith(`${folder}/`) && folder !== '/';
+    folder = dirname(folder)
+  ) {
+    hidden.push([folder, `the folder of ${before}`])
+  }
+  const told = (text: string) => hidden.reduce((told, [name, shown]) => told.replaceAll(name, () => shown), text)
+  return { ...found, message: told(found.message), remedy: told(found.remedy) }
 }
 
 function readText(file: string): string {

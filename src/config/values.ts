@@ -9,6 +9,18 @@ export const duration = z
   .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'a time is a whole number and a unit: 500ms, 30s, 10m, 2h, 7d')
   .transform((text) => amount(text, UNITS_OF_TIME))
 
+/** Node's timers take no more milliseconds: one that is set for longer expires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
+/** A time that a timer is set for; `0s` is for ever. */
+export const timer = duration.refine(
+  (ms) => ms <= LONGEST_TIMER,
+  'a limit is at most 24d; 0s is for ever, where that may be',
+)
+
+/** The same where there must be an end. */
+export const timeout = timer.refine((ms) => ms > 0, 'it must be more than 0s')
+
 /** A size such as `4MiB`; in bytes once parsed. */
 export const size = z
   .string()

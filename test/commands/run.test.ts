@@ -76,7 +76,7 @@ t.test('the sidecar runs until it is told to stop, logs JSON without secrets, an
   const messages = lines.map((line) => (JSON.parse(line) as { msg: string }).msg)
   t.same(messages.slice(-2), ['stopping', 'stopped'])
   t.ok(messages.includes('policy is active'))
-  t.notMatch(program.stdout(), /upstream-secret|the-token/)
+  t.notMatch(program.stdout(), /upstream-secret|the-token-of-the-tests/)
 })
 
 t.test('a start that cannot work says why and exits with 1', async (t) => {

@@ -17,6 +17,7 @@ export function folderOf(t: Teardown): string {
     writeFileSync(join(folder, name), text)
     chmodSync(join(folder, name), 0o600)
   }
+  secret('admin-token', 'a-token-of-some-length\n')
   secret('token', 'a-token\n')
   secret('password', 'a-password\n')
   writeFileSync(join(folder, 'bundle.tar.gz'), 'not looked into here')
@@ -36,7 +37,7 @@ export function certificateIn(folder: string, name: string): void {
 }
 
 export const GOOD = `version: 1
-admin: { listen: "127.0.0.1:15020", tokenFile: token }
+admin: { listen: "127.0.0.1:15020", tokenFile: admin-token }
 probes: { listen: "0.0.0.0:15090" }
 policy:
   bundle: { file: bundle.tar.gz, key: bundle.pub }

@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadConfiguration } from '../../src/config/load.ts'
@@ -121,6 +121,51 @@ t.test('what was substituted is not substituted again', async (t) => {
   t.match(configuration.targets['orders-db'], { credential: { user: '${env:B}' } })
 })
 
+t.test('a secret that is put where a file is to be named is in no message', async (t) => {
+  const folder = folderOf(t)
+  const keys = [
+    ['passwordFile: password }', 'credential'],
+    ['directory: journal', 'journal'],
+    ['tokenFile: admin-token', 'admin'],
+    ['file: bundle.tar.gz', 'bundle'],
+  ] as const
+  for (const [from, what] of keys) {
+    for (const substitution of ['${file:password}', '${env:PASSWORD}']) {
+      for (const secret of ['a-password', 'with/slashes/in/it']) {
+        writeFileSync(join(folder, 'password'), `${secret}\n`, { mode: 0o600 })
+        if (what === 'journal') writeFileSync(join(folder, secret.split('/')[0] ?? ''), '')
+        const to = from.replace(/: [\w.-]+/, `: '${substitution}'`)
+        const { all } = mistakes(write(folder, GOOD.replaceAll(from, to)), { PASSWORD: secret })
+        t.match(all[0]?.message, substitution, `${what} ${substitution} ${secret}`)
+        t.notMatch(JSON.stringify(all), secret, what)
+        if (what === 'journal') rmSync(join(folder, secret.split('/')[0] ?? ''))
+      }
+    }
+  }
+})
+
+t.test(
+  'a limit of time that no timer can be set for is refused, and one without end where there must be one',
+  async (t) => {
+    const folder = folderOf(t)
+    const limits = (text: string) => write(folder, GOOD.replace('idle: 10m', text))
+    for (const text of ['idle: 25d', 'handshake: 600h', 'parse: 30d', 'handshake: 0s', 'parse: 0ms']) {
+      t.match(mistakes(limits(text)).all, [{ code: 'config.value', line: 16 }], text)
+    }
+    for (const text of ['idle: 24d', 'idle: 0s']) t.same(loadConfiguration(limits(text), {}).weaknesses, [], text)
+  },
+)
+
+t.test('a token that no header could carry is refused, and one that could be guessed is a weakness', async (t) => {
+  const folder = folderOf(t)
+  for (const token of ['two words of it', 'schlüssel-und-noch-mehr', 'two\nlines', ' leading']) {
+    writeFileSync(join(folder, 'admin-token'), token)
+    t.match(mistakes(write(folder, GOOD)).all, [{ path: ['admin', 'tokenFile'], message: /could be presented/ }], token)
+  }
+  writeFileSync(join(folder, 'admin-token'), 'short\n')
+  t.match(loadConfiguration(write(folder, GOOD), {}).weaknesses, [{ code: 'config.short-token', line: 2 }])
+})
+
 t.test('files are looked into before the sidecar starts', async (t) => {
   const folder = folderOf(t)
   certificateIn(folder, 'other')
@@ -131,8 +176,8 @@ t.test('files are looked into before the sidecar starts', async (t) => {
     ['cert: agent.pem', 'cert: token', 'targets.orders-db.agent.tls.cert', /no certificate/],
     ['ca: agent.pem }\n    agent', 'ca: token }\n    agent', 'targets.orders-db.upstream.ca', /no certificate/],
     ['bundle.pub', 'token', 'policy.bundle.key', /no public key/],
-    ['tokenFile: token', 'tokenFile: empty', 'admin.tokenFile', /is empty/],
-    ['tokenFile: token', 'tokenFile: .', 'admin.tokenFile', /is a directory/],
+    ['tokenFile: admin-token', 'tokenFile: empty', 'admin.tokenFile', /is empty/],
+    ['tokenFile: admin-token', 'tokenFile: .', 'admin.tokenFile', /is a directory/],
     ['record:', 'masks: { keyFile: password }\nrecord:', 'masks.keyFile', /too short to be a key/],
     ['directory: journal', 'directory: token', 'record.journal.directory', /no directory/],
     [

@@ -6,12 +6,16 @@ import { knownHosts, sshCertificate, sshKey } from './ssh.ts'
 /** As `mask/key.ts` demands it: shorter ones could be guessed together with the values that they hide. */
 const SHORTEST_MASK_KEY = 32
 
+/** What one header can carry. */
+const TOKEN = /^[\x21-\x7e]+$/
+
 /** Completes a sentence that begins with the file's name. */
 export type Objection = readonly [message: string, remedy: string] | null
 
 export type Content =
   | 'mask-key'
   | 'secret'
+  | 'token'
   | 'authorities'
   | 'certificate'
   | 'private-key'
@@ -27,6 +31,11 @@ export const CONTENT: Readonly<Record<Content, (bytes: Buffer) => Objection>> = 
       ? ['is too short to be a key', `write ${SHORTEST_MASK_KEY} random bytes into it, as hexadecimal digits for one`]
       : null,
   secret: (bytes) => (bytes.toString().trim() === '' ? ['is empty', 'write the secret into it'] : null),
+  token: (bytes) =>
+    CONTENT.secret(bytes) ??
+    (TOKEN.test(bytes.toString().replace(/\r?\n$/, ''))
+      ? null
+      : ['holds no token that could be presented', 'write one word of ASCII into it: openssl rand -hex 32']),
   authorities: certificates,
   certificate: certificates,
   'private-key': (bytes) =>

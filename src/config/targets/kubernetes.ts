@@ -1,6 +1,6 @@
 /** A target of the protocol `kubernetes`. */
 import { z } from 'zod'
-import { address, duration, size } from '../values.ts'
+import { address, duration, size, timer } from '../values.ts'
 import { labels, path, tokens } from './shared.ts'
 
 const tls = {
@@ -65,8 +65,8 @@ const limits = z.strictObject({
   object: size.default(L.object),
   headers: size.default(L.headers),
   inFlight: size.default(L.inFlight),
-  handshake: duration.default(L.handshake),
-  idle: duration.default(L.idle),
+  handshake: timer.default(L.handshake),
+  idle: timer.default(L.idle),
 })
 
 export const kubernetes = z.strictObject({

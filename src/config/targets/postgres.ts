@@ -1,6 +1,6 @@
 /** A target of the protocol `postgres`. */
 import { z } from 'zod'
-import { address, duration, size } from '../values.ts'
+import { address, size, timeout, timer } from '../values.ts'
 import { labels, path, tokens } from './shared.ts'
 
 const serverTls = z.strictObject({ cert: path, key: path })
@@ -63,9 +63,9 @@ const limits = z.strictObject({
   names: z.int().positive().default(L.names),
   inFlight: size.default(L.inFlight),
   connections: z.int().positive().default(L.connections),
-  handshake: duration.default(L.handshake),
-  idle: duration.default(L.idle),
-  parse: duration.default(L.parse),
+  handshake: timeout.default(L.handshake),
+  idle: timer.default(L.idle),
+  parse: timeout.default(L.parse),
 })
 
 export const TLS_MODES = ['verify-full', 'verify-ca', 'require', 'disable'] as const
@@ -89,7 +89,7 @@ export const postgres = z.strictObject({
   /** Schemas in which unqualified names are looked up; pinned for the whole session. */
   searchPath: z.array(z.string().min(1)).min(1).default(['public']),
   /** How old the snapshot of the catalogs may become. */
-  catalogue: z.strictObject({ refresh: duration.default(10_000) }).prefault({}),
+  catalogue: z.strictObject({ refresh: timeout.default(10_000) }).prefault({}),
   limits: limits.prefault({}),
   credential,
 })

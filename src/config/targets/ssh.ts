@@ -1,6 +1,6 @@
 /** A target of the protocol `ssh`. */
 import { z } from 'zod'
-import { address, duration, size } from '../values.ts'
+import { address, duration, size, timer } from '../values.ts'
 import { labels, path, tokens } from './shared.ts'
 
 const hostKey = {
@@ -79,7 +79,7 @@ export const SSH_LIMITS = {
 const L = SSH_LIMITS
 const limits = z.strictObject({
   connections: z.int().positive().default(L.connections),
-  handshake: duration.default(L.handshake),
+  handshake: timer.default(L.handshake),
   attempts: z.int().positive().default(L.attempts),
   channels: z.int().positive().default(L.channels),
   /** ssh2 takes packets of up to 35,000 bytes. */
@@ -88,9 +88,9 @@ const limits = z.strictObject({
   files: z.int().positive().default(L.files),
   inFlight: size.default(L.inFlight),
   rekey: size.default(L.rekey),
-  keepalive: duration.default(L.keepalive),
-  idle: duration.default(L.idle),
-  duration: duration.default(L.duration),
+  keepalive: timer.default(L.keepalive),
+  idle: timer.default(L.idle),
+  duration: timer.default(L.duration),
 })
 
 export const ssh = z.strictObject({

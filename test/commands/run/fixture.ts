@@ -19,7 +19,7 @@ interface Test {
 export function folder(t: Test): string {
   const made = mkdtempSync(join(tmpdir(), 'sidegate-run-'))
   t.teardown(() => rmSync(made, { recursive: true, force: true }))
-  writeFileSync(join(made, 'token'), 'the-token\n', { mode: 0o600 })
+  writeFileSync(join(made, 'token'), 'the-token-of-the-tests\n', { mode: 0o600 })
   writeFileSync(join(made, 'password'), 'upstream-secret\n', { mode: 0o600 })
   return made
 }
