@@ -170,7 +170,8 @@ class Exchange {
         gate.settle(permit, 0, outcome)
       },
     })
-    if (!settled) forget = this.#conversation.track(session, (because) => this.#forward?.stop(because))
+    const stop = (because: Refusal) => this.#forward?.stop(because)
+    if (!settled) forget = this.#conversation.track({ session, endless: request.endless, stop })
   }
 
   /** Policy takes its permit back; what has not begun yet will not. */

@@ -43,9 +43,12 @@ async function prepare(config: KubernetesTargetConfig, wiring: Wiring): Promise<
     facts: factsOf(agent.caFile, authority),
     serve: async (connection) => {
       const conversation = new Conversation(connection, shared)
-      await server.serve(connection, (secured) => {
-        conversation.secured(() => secured.end())
-        conversations.set(secured, conversation)
+      await server.serve(connection, {
+        accepted: (secured) => {
+          conversation.secured(() => secured.end())
+          conversations.set(secured, conversation)
+        },
+        leave: () => conversation.leave(),
       })
       conversation.close()
     },

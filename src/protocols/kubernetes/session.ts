@@ -13,6 +13,7 @@ import type { RecentRequests } from './request/recent.ts'
 import { bearerOf, type Headers } from './transport/headers.ts'
 import type { Progress } from './transport/server.ts'
 import type { Upstream } from './upstream.ts'
+import { type Running, Work } from './work.ts'
 
 /** What all connections of a target share. */
 export interface Shared {
@@ -26,9 +27,6 @@ export interface Shared {
   /** Requests under way, of all connections. */
   running: number
 }
-
-/** Ends what runs, for a reason that the agent is told. */
-export type Stop = (because: Refusal) => void
 
 /** A session, and how long the proof of who acts in it holds. Milliseconds since 1970. */
 interface Proven {
@@ -48,6 +46,8 @@ const TOLERANCE_MS = 5_000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** What an agent is told at the end of its session has this long to be sent. */
 const LINGER_MS = 2_000
+/** What may still end at a shutdown has this long; the sidecar's patience, 10 s, ends without a word. */
+const LAST_WORDS_MS = 7_000
 /** Of what a client calls itself, as an operator sees it. */
 const LONGEST_AGENT = 200
 
@@ -60,12 +60,12 @@ export class Conversation {
   readonly #proving = new Map<string, Promise<Session | Refusal>>()
   /** Sessions whose proof is over, with why, while something of theirs may still be under way. */
   readonly #leaving = new Map<Session, string>()
-  readonly #running = new Map<object, { readonly session: Session; readonly stop: Stop }>()
-  /** Those that are not over, in the order of their requests. */
-  readonly #responses = new Set<ServerResponse>()
-  #latest: ServerResponse | null = null
+  readonly #work = new Work(() => this.#rest())
   /** Nothing more is read from it. */
   #ending = false
+  /** Why no request is served any more, whoever's; null while they are. */
+  #leavingFor: Refusal | null = null
+  #lastWords: NodeJS.Timeout | null = null
   #linger: NodeJS.Timeout | null = null
   #over = false
   /** Ends the connection once what was written is sent. */
@@ -82,30 +82,19 @@ export class Conversation {
     this.#finish = end
   }
 
-  /**
-   * A request began. Resolves when those before it are over, null at once: what one connection asks for is done in its order
-   * (RFC 9112, section 9.3.2), and of its bodies one is held at a time.
-   */
+  /** A request began. Resolves at its turn, null at once. */
   enter(response: ServerResponse): Promise<void> | null {
-    const before = this.#latest
-    this.#latest = response
-    this.#responses.add(response)
-    response.once('close', () => {
-      this.#responses.delete(response)
-      if (this.#latest === response) this.#latest = null
-      this.#rest()
-    })
-    return before === null || before.closed ? null : new Promise((resolve) => before.once('close', resolve))
+    return this.#work.enter(response)
   }
 
   /** What its requests have come to. */
   get progress(): Progress {
-    const [first] = this.#responses
-    return first === undefined ? 'idle' : first.headersSent ? 'answering' : 'asked'
+    return this.#work.progress
   }
 
   /** The session of whoever sends these headers, or why there is none. */
   session(headers: Headers): Session | Refusal | Promise<Session | Refusal> {
+    if (this.#leavingFor !== null) return this.#leavingFor
     const token = this.shared.verifier === null ? '' : (bearerOf(headers) ?? '')
     const known = this.#proven.get(token)
     if (known !== undefined && Date.now() < known.checkAt) return known.session
@@ -118,13 +107,22 @@ export class Conversation {
   }
 
   /** Remembers what runs, so that it ends with the session. Returns how to forget it. */
-  track(session: Session, stop: Stop): () => void {
-    const key = {}
-    this.#running.set(key, { session, stop })
-    return () => {
-      this.#running.delete(key)
-      this.#rest()
-    }
+  track(running: Running): () => void {
+    return this.#work.track(running)
+  }
+
+  /** The sidecar is to end: what ends soon may, what goes on by itself is told at once, and nothing more is begun. */
+  leave(): void {
+    if (this.#over || this.#ending) return
+    const because = refusal('session.limit', 'the sidecar is shutting down', 'try again later')
+    this.#ending = true
+    this.#leavingFor = because
+    this.#work.stop(because, ({ endless }) => endless)
+    this.#lastWords = setTimeout(() => {
+      this.#work.stop(because, () => true)
+      this.#work.refuse(because)
+    }, LAST_WORDS_MS).unref()
+    this.#rest()
   }
 
   /** The connection is over. */
@@ -132,14 +130,14 @@ export class Conversation {
     if (this.#over) return
     this.#over = true
     if (this.#linger !== null) clearTimeout(this.#linger)
+    if (this.#lastWords !== null) clearTimeout(this.#lastWords)
     this.#closeLeaving()
     for (const { session, timer } of this.#proven.values()) {
       if (timer !== null) clearTimeout(timer)
       this.shared.wiring.gate.close(session, 'closed')
     }
     this.#proven.clear()
-    // Node forgets those that waited for their turn on a connection that was to become something else.
-    for (const response of this.#responses) response.destroy()
+    this.#work.over()
   }
 
   async #prove(token: string, known: Proven | undefined, headers: Headers): Promise<Session | Refusal> {
@@ -195,27 +193,29 @@ export class Conversation {
     this.#proven.delete(token)
     session.forbids = () => because
     this.#leaving.set(session, because.code)
-    this.#stop(session, because)
+    this.#work.stop(because, (running) => running.session === session)
     this.#rest()
   }
 
   /** An operator ended the session: everything of it that runs is told, and the connection closes. */
   #end(ended: Session, because: Refusal): void {
     this.#ending = true
-    this.#stop(ended, because)
-    this.#linger ??= setTimeout(() => this.connection.socket.destroy(), LINGER_MS)
+    this.#work.stop(because, ({ session }) => session === ended)
+    this.#linger ??= this.#lingering()
     this.#rest()
-  }
-
-  #stop(of: Session, because: Refusal): void {
-    for (const { session, stop } of this.#running.values()) if (session === of) stop(because)
   }
 
   /** Nothing may be under way any more: what waited for that is done. */
   #rest(): void {
-    if (this.#responses.size > 0 || this.#running.size > 0) return
+    if (!this.#work.idle) return
     this.#closeLeaving()
-    if (this.#ending) this.#finish()
+    if (!this.#ending) return
+    this.#finish()
+    this.#linger ??= this.#lingering()
+  }
+
+  #lingering(): NodeJS.Timeout {
+    return setTimeout(() => this.connection.socket.destroy(), LINGER_MS).unref()
   }
 
   #closeLeaving(): void {

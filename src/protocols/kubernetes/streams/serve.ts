@@ -116,7 +116,8 @@ class Upgrading {
     )
     const running = stream
     this.begun = true
-    const forget = this.#conversation.track(session, (because) => running.stop(because))
+    const stop = (because: Refusal) => running.stop(because)
+    const forget = this.#conversation.track({ session, endless: false, stop })
     this.#socket.once('close', () => {
       forget()
       running.left()

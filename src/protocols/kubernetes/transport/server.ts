@@ -76,8 +76,11 @@ export class ApiServer {
     this.#http.emit('listening')
   }
 
-  /** Resolves when the connection is over. `accepted` gets the socket that requests will come by. */
-  async serve({ socket, signal }: Connection, accepted: (secured: TLSSocket) => void): Promise<void> {
+  /** Resolves when the connection is over. `accepted` gets the socket that requests will come by; `leave` is told of a shutdown. */
+  async serve(
+    { socket, signal }: Connection,
+    { accepted, leave }: { accepted(secured: TLSSocket): void; leave(): void },
+  ): Promise<void> {
     const secured = new TLSSocket(socket, {
       isServer: true,
       secureContext: this.#secureContext(),
@@ -93,17 +96,20 @@ export class ApiServer {
     secured.on('error', () => secured.destroy())
     socket.on('error', () => socket.destroy())
     const timer = setTimeout(() => socket.destroy(), this.#handshake)
-    const abort = () => socket.destroy()
-    signal.addEventListener('abort', abort, { once: true })
+    let abort = (): void => void socket.destroy()
+    const aborted = () => abort()
+    signal.addEventListener('abort', aborted, { once: true })
     secured.once('secure', () => {
       clearTimeout(timer)
       accepted(secured)
       this.#http.emit('connection', secured)
+      abort = leave
+      if (signal.aborted) leave()
     })
     socket.resume()
     await closed
     clearTimeout(timer)
-    signal.removeEventListener('abort', abort)
+    signal.removeEventListener('abort', aborted)
   }
 
   close(): void {
