@@ -15,20 +15,22 @@ interface Result {
 
 export class Results {
   readonly #known = new WeakMap<Decision, Result>()
+  /** The one that was asked for last, which is mostly asked for again. */
   #last: Decision | null = null
-  #lastResult: Result | null = null
+  #result: Result | undefined
 
   /** Of a permit without a grant, encoded once for each decision. */
   permitted(answer: Answer): Buffer {
     const { decision, revision, mode, failed } = answer
-    const known = decision === this.#last ? this.#lastResult : (this.#known.get(decision) ?? null)
-    if (known !== null && known.revision === revision && known.mode === mode && known.failed === failed) {
+    if (decision !== this.#last) {
       this.#last = decision
-      this.#lastResult = known
-      return known.permitted
+      this.#result = this.#known.get(decision)
     }
+    const known = this.#result
+    if (known?.revision === revision && known.mode === mode && known.failed === failed) return known.permitted
     const permitted = Buffer.from(resultOf(answer, { refusal: null, grant: null }))
-    this.#known.set(decision, { revision, mode, failed, permitted })
+    this.#result = { revision, mode, failed, permitted }
+    this.#known.set(decision, this.#result)
     return permitted
   }
 }

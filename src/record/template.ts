@@ -3,7 +3,7 @@
  *
  * Executions of one shape differ in few ways beside their parameters (in a transaction or not, prepared or executed), so a few
  * encoded forms of its facts serve nearly all. They are found by comparing what varies in full, and kept by the facts'
- * identity: texts that differ in constants only have the same.
+ * identity: texts that differ in constants only have the same. Those of a few facts are found by their JSON too.
  */
 import { hash } from 'node:crypto'
 import type { Command, Shape } from '../gate/command.ts'
@@ -16,6 +16,9 @@ export const PART_LENGTH = 64 * 1024
 const FORMS = 4
 /** A longer one is made again each time, for less than keeping it beside its shape would cost. */
 const KEPT_LENGTH = 16 * 1024
+/** Facts that are found by what they say, where a protocol makes them anew for each command; and how long those are at most. */
+const SHARED = 128
+const SHARED_LENGTH = 2 * 1024
 const PARAMETERS = 'parameters'
 const BEYOND_ASCII = /[^\0-\x7f]/
 
@@ -56,6 +59,8 @@ export interface Whole {
 export class Templates {
   readonly #texts = new WeakMap<Shape, Text>()
   readonly #forms = new WeakMap<JsonObject, Form[]>()
+  /** By the facts' JSON, the one that was used last at the end. */
+  readonly #shared = new Map<string, Form[]>()
 
   text(shape: Shape): Text {
     let text = this.#texts.get(shape)
@@ -68,7 +73,7 @@ export class Templates {
 
   of({ shape: { detail }, varying }: Command): Form {
     let forms = this.#forms.get(detail)
-    if (forms === undefined) this.#forms.set(detail, (forms = []))
+    if (forms === undefined) this.#forms.set(detail, (forms = this.#sharedBy(detail)))
     for (const form of forms) if (fits(form, varying)) return form
     const form = formOf(detail, varying)
     if (form.bytes.length <= KEPT_LENGTH) {
@@ -76,6 +81,17 @@ export class Templates {
       forms.push(form)
     }
     return form
+  }
+
+  #sharedBy(detail: JsonObject): Form[] {
+    const json = JSON.stringify(detail)
+    if (json.length > SHARED_LENGTH) return []
+    const forms = this.#shared.get(json) ?? []
+    this.#shared.delete(json)
+    this.#shared.set(json, forms)
+    const [oldest] = this.#shared.keys()
+    if (this.#shared.size > SHARED && oldest !== undefined) this.#shared.delete(oldest)
+    return forms
   }
 }
 

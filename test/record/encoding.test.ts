@@ -9,6 +9,7 @@ import { context, Session } from '../../src/gate/session.ts'
 import { Encoding, RECORD_MAX } from '../../src/record/encoding.ts'
 import { LineHead } from '../../src/record/line-head.ts'
 import { type DecisionRecord, decisionLog, type SessionStart } from '../../src/record/records.ts'
+import { Results } from '../../src/record/results.ts'
 import { ALLOW, CONTEXT, deny } from '../support/fakes.ts'
 import { outcome, session } from './support.ts'
 
@@ -176,6 +177,11 @@ t.test('one decision under two revisions or modes is recorded under each', (t) =
   recordOf(one, event)
   const other = recordOf(one, { ...event, answer: { ...event.answer, revision: 'r2', mode: 'observe' } })
   t.same([other.bundles.policy?.revision, other.custom.mode], ['r2', 'observe'])
+  const results = new Results()
+  const first = results.permitted(event.answer)
+  const second = results.permitted({ ...event.answer, revision: 'r2' })
+  t.not(second, first)
+  t.equal(results.permitted({ ...event.answer, revision: 'r2' }), second, 'and encoded once under each')
   t.end()
 })
 

@@ -66,7 +66,7 @@ export interface Deciding {
   /** null for none. */
   readonly parameters: number | null
   readonly decision: number
-  /** Another object that says the same. */
+  /** Facts and decision are other objects that say the same. */
   readonly copied: boolean
   readonly refused: boolean
   readonly granted: boolean
@@ -117,8 +117,9 @@ export function events(
     const key = JSON.stringify([text, recorded, protocol, detail])
     const facts = details[detail] ?? {}
     const redacted = recorded ? { recorded: `${text} redacted` } : {}
-    const shape = shapes.get(key) ?? { protocol, action: 'do', text, detail: facts, ...redacted }
-    shapes.set(key, shape)
+    const known = shapes.get(key) ?? { protocol, action: 'do', text, detail: facts, ...redacted }
+    shapes.set(key, known)
+    const shape = copied ? { ...known, detail: structuredClone(facts) } : known
     const own = VARYING[varying] ?? {}
     const result = DECISIONS[decision] ?? ALLOW
     const of = sessions[nth % sessions.length] ?? session()

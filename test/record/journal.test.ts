@@ -142,7 +142,7 @@ t.test('a callback that throws keeps nobody else from being called back', async 
 t.test('without shipping the oldest segments make room, and that is on record', async (t) => {
   const directory = temporary()
   const maxSize = 256 * 1024
-  await written(directory, 1_000, { maxSize, segmentSize: 32 * 1024 })
+  await written(directory, 3_000, { maxSize, segmentSize: 32 * 1024 })
   const size = readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
   t.ok(size <= maxSize, `${size} bytes`)
   const records = await all(directory)

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
+import type { JsonObject } from '../../src/gate/json.ts'
 import { BLOCK_HEADER, digestOf, genesis, sealBlock, SEGMENT_HEADER, segmentHeader } from '../../src/record/block.ts'
 import { Encoding, RECORD_MAX, type Segment } from '../../src/record/encoding.ts'
 import { headOf } from '../../src/record/head.ts'
@@ -76,6 +77,26 @@ t.test('what is stored as a reference is read as if it had been stored whole, by
   t.end()
 })
 
+t.test('facts that are made anew for each command are stored once too, and fill no memory', (t) => {
+  const one = encoding()
+  const segment = { generation: 1, size: SEGMENT_HEADER }
+  const of = session()
+  const again = (detail: JsonObject): boolean => {
+    const event = decision(of)
+    const command = { shape: { ...event.command.shape, detail }, varying: {} }
+    return referredBy(slab.subarray(0, one.decision(slab, 0, 1, { ...event, command }, segment) - 1)) !== null
+  }
+  t.same(
+    [again({ path: '/a' }), again({ path: '/a' }), again({ path: '/b' }), again({ path: '/a' })],
+    [false, true, false, true],
+  )
+  for (let index = 0; index < 1_000; index++) assert.equal(again({ path: `/${index}` }), false)
+  t.equal(again({ path: '/a' }), false, 'the oldest are forgotten')
+  const long = { body: 'x'.repeat(3_000) }
+  t.same([again({ ...long }), again({ ...long }), again(long), again(long)], [false, false, false, true])
+  t.end()
+})
+
 t.test('where a JSON value ends is found without parsing it', (t) => {
   fc.assert(
     fc.property(fc.json({ noUnicodeString: false }), fc.constantFrom(',', '}', ']', ''), (json, next) => {
@@ -113,9 +134,9 @@ t.test('no bytes at all keep a reader from saying that they are no decision', (t
 })
 
 t.test('a text of a megabyte, or a decision beyond what may be referred to, is stored whole each time', (t) => {
-  const one = encoding()
   const segment = { generation: 1, size: SEGMENT_HEADER }
   const again = (text: string) => {
+    const one = encoding()
     const event = decision(session(), text)
     return [1, 2].map((seq) => {
       const end = one.decision(slab, 0, seq, event, segment)
