@@ -13,6 +13,13 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['demo', async () => (await import('./commands/demo.ts')).demoCommand()],
 ])
 
+// Whoever reads has read enough (`| head`), or cannot be written to any more: no reason for a stack trace.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 1),
+  )
+}
+
 const program = new Command('sidegate')
   .description(
     'The gate in the sidecar: every command of an agent is parsed, ruled by policy, recorded, and only then forwarded.',

@@ -6,6 +6,7 @@ import { type Output, replay } from './audit/replay.ts'
 import { sessionJson, sessionLines } from './audit/sessions.ts'
 import { show } from './audit/show.ts'
 import { tail } from './audit/tail.ts'
+import { safeJson } from './audit/text.ts'
 import { paintFor } from './terminal.ts'
 
 const LINES = 10
@@ -80,7 +81,7 @@ ${WHERE}`,
         session: args.session ?? null,
         json: args.json === true,
       }
-      await tail(sourceOf(args), options, look(), print, untilEnded())
+      await tail(sourceOf(args), options, look(), printer(options.json), untilEnded())
     })
 }
 
@@ -109,7 +110,7 @@ ${WHERE}`,
           target === undefined ? {} : { keep: (start: { target: { name: string } }) => start.target.name === target }
         const sessions = count === 0 ? [] : await archive.sessions({ count, since, prefix: '', ...one })
         const lines = args.json === true ? sessions.map(sessionJson) : sessionLines(sessions, look())
-        for (const line of lines) print(line)
+        for (const line of lines) printer(args.json === true)(line)
       } finally {
         archive.close()
       }
@@ -135,7 +136,8 @@ ${WHERE}`,
       const lines = args.lines === 0 ? Number.POSITIVE_INFINITY : args.lines
       const archive = archiveOf(args)
       try {
-        await show(archive, { session, command: args.command ?? null, lines, json: args.json === true }, look(), print)
+        const options = { session, command: args.command ?? null, lines, json: args.json === true }
+        await show(archive, options, look(), printer(options.json))
       } finally {
         archive.close()
       }
@@ -183,8 +185,10 @@ function look() {
   return { paint: paintFor(process.stdout), width: isTTY ? columns : null }
 }
 
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
+/** JSON is printed byte for byte as it is stored; on a terminal, what would act on that is written as an escape. */
+function printer(json: boolean): (line: string) => void {
+  const safe = json && process.stdout.isTTY
+  return (line) => void process.stdout.write(`${safe ? safeJson(line) : line}\n`)
 }
 
 /** Aborts when whoever reads has read enough: Ctrl-C, or `| head`. */

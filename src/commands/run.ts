@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { loadConfiguration, type Loaded } from '../config/load.ts'
 import { postureOf } from '../config/posture.ts'
 import { type BundleFacts, printPosture } from '../config/printout.ts'
+import { plainly, safeJson } from './audit/text.ts'
 import { paintFor } from './terminal.ts'
 
 interface Options {
@@ -36,8 +37,8 @@ async function check(loaded: Loaded, asJson: boolean): Promise<number> {
   const posture = postureOf(loaded)
   const bundle: BundleFacts = await tryBundle(loaded.configuration.policy)
   const text = asJson
-    ? JSON.stringify({ ...posture, bundle }, null, 2)
-    : printPosture(posture, bundle, paintFor(process.stdout))
+    ? safeJson(JSON.stringify({ ...posture, bundle }, null, 2))
+    : printPosture(plainly(posture), plainly(bundle), paintFor(process.stdout))
   process.stdout.write(`${text}\n`)
   return bundle.problem === null ? 0 : 1
 }

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { Paint } from '../config/printout.ts'
 import { address, formatSize } from '../config/values.ts'
 import { type AdminOptions, adminOf, askAdmin } from './admin-port.ts'
-import { plain } from './audit/text.ts'
+import { plain, plainly, safeJson } from './audit/text.ts'
 import type { SessionStatus } from './run/sessions.ts'
 import { paintFor } from './terminal.ts'
 
@@ -42,7 +42,10 @@ export function sessionsCommand(): Command {
     .addHelpText('after', LIST_EXAMPLE)
     .action(async (options: ListOptions) => {
       const sessions = await listed(options)
-      const text = options.json === true ? JSON.stringify(sessions, null, 2) : print(sessions, paintFor(process.stdout))
+      const text =
+        options.json === true
+          ? safeJson(JSON.stringify(sessions, null, 2))
+          : print(plainly(sessions), paintFor(process.stdout))
       process.stdout.write(`${text}\n`)
     })
   asking('end')
@@ -53,7 +56,7 @@ export function sessionsCommand(): Command {
     .action(async (id: string, options: EndOptions) => {
       const session = meant(id, await listed(options))
       await askAdmin(adminOf(options), `/sessions/${session.id}/end`, { reason: options.reason })
-      process.stdout.write(`${session.id} of ${plain(session.principal)} at ${session.target} is ended\n`)
+      process.stdout.write(`${plain(`${session.id} of ${session.principal} at ${session.target} is ended`)}\n`)
     })
   return command
 }
@@ -76,9 +79,9 @@ export function print(sessions: readonly SessionStatus[], paint: Paint): string 
     .map(({ id, target, protocol, principal, since, usage, attributes, ending }) => {
       const { commands, denied, rows, bytes } = usage
       const refused = denied === 0 ? '' : `, ${paint.red(`${denied} refused`)}`
-      const about = Object.entries(attributes).map(([key, value]) => `${key} ${plain(value)}`)
+      const about = Object.entries(attributes).map(([key, value]) => `${key} ${value}`)
       return [
-        `${paint.bold(id)}  ${target} (${protocol})  ${plain(principal)}${ending ? paint.red('  ending') : ''}`,
+        `${paint.bold(id)}  ${target} (${protocol})  ${principal}${ending ? paint.red('  ending') : ''}`,
         `  since ${since}: ${commands} commands${refused}, ${rows} rows, ${formatSize(bytes)}`,
         `  ${paint.dim(about.join(', '))}`,
       ].join('\n')

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import type { Paint } from '../config/printout.ts'
 import { formatSize } from '../config/values.ts'
 import { adminOf, askAdmin } from './admin-port.ts'
+import { plainly, safeJson } from './audit/text.ts'
 import type { SidecarStatus, TargetStatus } from './run/status.ts'
 import { paintFor } from './terminal.ts'
 
@@ -27,7 +28,9 @@ export function statusCommand(): Command {
     .action(async (options: Options) => {
       const status = (await askAdmin(adminOf(options), '/status')) as SidecarStatus
       const text =
-        options.json === true ? JSON.stringify(status, null, 2) : printStatus(status, paintFor(process.stdout))
+        options.json === true
+          ? safeJson(JSON.stringify(status, null, 2))
+          : printStatus(plainly(status), paintFor(process.stdout))
       process.stdout.write(`${text}\n`)
       process.exitCode = status.ready ? 0 : 1
     })

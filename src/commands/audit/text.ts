@@ -53,6 +53,37 @@ export function plain(text: string, width: number | null = null): string {
     .join('')
 }
 
+/** Text of several lines, each of them safe: messages of errors, which name files and quote what others said. */
+export function lines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) =>
+      visible(line, null, true)
+        .map((piece) => piece.text)
+        .join(''),
+    )
+    .join('\n')
+}
+
+/** The same JSON, in which nothing acts on a terminal: what would is written as JSON escapes it. */
+export function safeJson(json: string): string {
+  return json.replaceAll(new RegExp(UNSEEN.source, 'gu'), (character) =>
+    character === '\n' ? character : [...unitsOf(character)].join(''),
+  )
+}
+
+function* unitsOf(character: string): Generator<string> {
+  for (let at = 0; at < character.length; at++) yield `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`
+}
+
+/** A value as it was parsed, with every text in it on one line and safe; its spaces stay. */
+export function plainly<T>(value: T): T {
+  if (typeof value === 'string') return lines(value).replaceAll('\n', ` ${LINE_END} `) as T
+  if (Array.isArray(value)) return value.map((item: unknown) => plainly(item)) as T
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [plainly(key), plainly<unknown>(item)])) as T
+}
+
 function* seen(text: string): Generator<Piece> {
   // Indentation and line ends of a statement, whatever the system: one space, or one sign.
   for (const part of text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '').split(/((?:[ \t]*(?:\r\n|\n))+[ \t]*|[ \t]+)/)) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Paint } from '../../config/printout.ts'
 import type { Decision, Effect } from '../../gate/decision.ts'
 import { explainInput } from '../../policy/authoring/explain.ts'
+import { plainly, safeJson } from '../audit/text.ts'
 import { paintFor } from '../terminal.ts'
 
 interface Flags {
@@ -12,8 +13,8 @@ interface Flags {
 export async function explain(bundle: string, input: string, { key, json }: Flags): Promise<void> {
   const pem = key === undefined ? null : readFileSync(key, 'utf8')
   const { decision, revision } = await explainInput(bundle, input, pem)
-  if (json === true) process.stdout.write(`${JSON.stringify({ revision, decision }, null, 2)}\n`)
-  else process.stdout.write(`${lines(decision, paintFor(process.stdout)).join('\n')}\n`)
+  if (json === true) process.stdout.write(`${safeJson(JSON.stringify({ revision, decision }, null, 2))}\n`)
+  else process.stdout.write(`${lines(plainly(decision), paintFor(process.stdout)).join('\n')}\n`)
 }
 
 const COLOURS = { allow: 'green', deny: 'red', approve: 'yellow' } as const satisfies Record<Effect, keyof Paint>
