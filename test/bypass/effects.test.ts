@@ -80,6 +80,8 @@ const UNBOUNDED = [
   'DELETE FROM order_items WHERE line IS NOT DISTINCT FROM line',
   'DELETE FROM order_items WHERE line IN (line)',
   'DELETE FROM order_items USING orders',
+  'DELETE FROM order_items WHERE ctid IS NOT NULL',
+  'DELETE FROM order_items i WHERE NOT i.tableoid IS NULL',
   'UPDATE order_items SET item = NULL',
   'UPDATE order_items SET item = NULL WHERE ctid = ctid',
   'UPDATE ONLY order_items SET item = NULL WHERE order_id IS NOT NULL',

@@ -3,6 +3,9 @@
  * Lookups are synchronous; a snapshot is immutable, and another one has another revision.
  */
 
+/** What initdb has made; later objects are somebody's own, whatever schema they stand in. */
+export const FIRST_USER_OID = 16_384
+
 /** `open`: says nothing about rows; `values`: statistics, other sessions' statements; `secret`: credentials, files. */
 export type SystemClass = 'open' | 'values' | 'secret'
 
@@ -78,6 +81,17 @@ export interface FunctionEntry {
   readonly class: FunctionClass
 }
 
+/** A cast that a function of users makes, which is not known to be pure. */
+export interface Coercion {
+  readonly source: number
+  readonly target: number
+  /** Whether it must be written, is made by assignments too, or wherever a value of the target type is wanted. */
+  readonly context: 'explicit' | 'assignment' | 'implicit'
+  readonly function: FunctionEntry
+  /** Types of users whose values are of, or hold, one of the source or the target type. */
+  readonly held: { readonly source: ReadonlySet<number>; readonly target: ReadonlySet<number> }
+}
+
 export interface Catalogue {
   /** Grows with every snapshot that differs; facts derived under another revision are stale. */
   readonly revision: number
@@ -94,8 +108,10 @@ export interface Catalogue {
   operators(schema: string | null, name: string): readonly FunctionEntry[]
   /** The OID of a type; undefined when unknown. */
   type(schema: string | null, name: string): number | undefined
-  /** Functions that run when a value of that type is read from its text: the checks of domains that it is made of. */
+  /** Functions that run when there is another value of that type, or two are compared: of domains, of operator classes. */
   typeChecks?(type: number): readonly FunctionEntry[]
-  /** Functions of users that another value may become one of that type by. */
-  typeCasts?(type: number): readonly FunctionEntry[]
+  /** None where absent. */
+  readonly coercions?: readonly Coercion[]
+  /** Schema changes run code: there are event triggers. */
+  readonly eventTriggers?: boolean
 }

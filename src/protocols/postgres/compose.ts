@@ -50,7 +50,14 @@ export function calling(outer: Statement, functions: readonly FunctionEntry[]): 
       functions: union(outer.shape.detail['functions'], facts),
       readsOnly: false,
     })
-    statement = Object.freeze({ ...outer, shape: Object.freeze({ ...outer.shape, detail }), readsOnly: false })
+    statement = Object.freeze({
+      ...outer,
+      shape: Object.freeze({ ...outer.shape, detail }),
+      // Plans are kept by the tree.
+      tree: Object.freeze({ ...outer.tree }),
+      readsOnly: false,
+      converting: Object.freeze([...(outer.converting ?? []), ...functions]),
+    })
     byCalls.set(key, statement)
   }
   return statement

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../gate/json.ts'
 import type { Shape } from '../../gate/command.ts'
 import type { Refusal } from '../../gate/refusal.ts'
+import type { FunctionEntry } from './catalogue.ts'
 
 /** A parse tree's node as libpg-query gives it: `{ SelectStmt: { … } }`. */
 export type Node = Record<string, unknown>
@@ -34,6 +35,8 @@ export interface Statement {
   readonly readsOnly: boolean
   /** How many parameters `$n` it names: the highest n. */
   readonly parameters: number
+  /** Functions that it calls by making values of one type from those of another; none where absent. */
+  readonly converting?: readonly FunctionEntry[]
 }
 
 /** A message's text, understood or not. `refusal.code` is `command.unparsable`, `command.too-large` or `command.unsupported`. */

@@ -22,12 +22,14 @@ const PARTS = {
   ruleReads: queries.RULE_READS,
   ruled: queries.RULED,
   triggered: queries.TRIGGERED,
+  eventTriggers: queries.EVENT_TRIGGERS,
   cascades: queries.CASCADES,
   stores: queries.STORES,
   functions: queries.FUNCTIONS,
   operators: queries.OPERATORS,
   types: queries.TYPES,
   calls: queries.CALLS,
+  casts: queries.CASTS,
   typeParts: queries.TYPE_PARTS,
 } as const
 type Part = keyof typeof PARTS
@@ -102,6 +104,7 @@ function snapshotOf(rows: Record<Part, Rows>, path: string, version: string): Sn
     operators: operatorsOf(rows.operators, functions, builtins),
     types: typesOf(rows.types),
     typeChecks: calls.typeChecks,
-    typeCasts: calls.typeCasts,
+    coercions: calls.coercions,
+    eventTriggers: rows.eventTriggers.length > 0,
   })
 }

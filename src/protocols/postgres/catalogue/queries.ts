@@ -1,7 +1,6 @@
 /** What is asked of a server to know its names. Every answer is text; nothing of an agent's is ever part of a query. */
 
-/** What initdb has made; later objects are somebody's own, whatever schema they stand in. */
-export const FIRST_USER_OID = 16_384
+import { FIRST_USER_OID } from '../catalogue.ts'
 
 /** Relations that a query can name; indexes are known by name only, temporary ones are other sessions'. */
 const NAMED = `('r', 'p', 'v', 'm', 'f', 'S', 't', 'c')`
@@ -41,6 +40,9 @@ export function probe(path: readonly string[], horizon: string): string {
     written('pg_catalog.pg_policy t', 't.oid::int8'),
     written('pg_catalog.pg_cast t', 't.oid::int8'),
     written('pg_catalog.pg_trigger t WHERE NOT t.tgisinternal', 't.oid::int8'),
+    written('pg_catalog.pg_event_trigger t', 't.oid::int8'),
+    written('pg_catalog.pg_amproc t', 't.oid::int8'),
+    written('pg_catalog.pg_amop t', 't.oid::int8'),
     written('pg_catalog.pg_proc t', 't.oid::int8'),
     written(MEMBERS, 't.objid::int8'),
     written('pg_catalog.pg_operator t', 't.oid::int8'),
@@ -94,6 +96,9 @@ export const RULED = `SELECT DISTINCT ev_class FROM pg_catalog.pg_rewrite WHERE 
 export const TRIGGERED = `
   SELECT DISTINCT tgrelid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D' ORDER BY 1`
 
+/** One row where schema changes run code of users. */
+export const EVENT_TRIGGERS = `SELECT 1 FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D' LIMIT 1`
+
 /** referred relation, referring relation, ON DELETE, ON UPDATE, referred columns; those that do something. */
 export const CASCADES = `
   SELECT confrelid, conrelid, confdeltype, confupdtype, array_to_string(confkey, ' ')
@@ -111,7 +116,11 @@ export const STORES = `
 const CALLED = `':(funcid|opfuncid|aggfnoid|winfnoid|resulttype) ([1-9][0-9]*)', 'g'`
 const USERS = `>= ${FIRST_USER_OID}`
 
-/** What runs unseen: `shows`, `writes`, `checks`, `type` or `cast`; the relation or type; whether it is a function or a type; its OID. */
+/** What somebody has made by hand: extensions that nobody has reviewed compare values of their types as they also read and write them. */
+const HANDMADE = (routine: string) => `${routine}::oid ${USERS} AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+  WHERE e.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND e.objid = ${routine}::oid AND e.deptype = 'e')`
+
+/** What runs unseen: `shows`, `writes`, `checks`, `type` or `compares`; the relation or type; whether it is a function or a type; its OID. */
 export const CALLS = `
   SELECT DISTINCT e.place, e.owner, m.found[1] = 'resulttype', m.found[2]
     FROM (
@@ -125,13 +134,24 @@ export const CALLS = `
       UNION ALL SELECT 'writes', indrelid, concat(indexprs::text, indpred::text) FROM pg_catalog.pg_index
       UNION ALL SELECT 'writes', partrelid, partexprs::text FROM pg_catalog.pg_partitioned_table
       UNION ALL SELECT 'type', contypid, conbin::text FROM pg_catalog.pg_constraint WHERE contypid <> 0
-      UNION ALL SELECT 'cast', casttarget, concat(':funcid ', castfunc::text) FROM pg_catalog.pg_cast WHERE castfunc ${USERS}
+      UNION ALL SELECT 'writes', attrelid, typdefaultbin::text
+        FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_type t ON t.oid = atttypid
+       WHERE typdefaultbin IS NOT NULL AND attnum > 0 AND NOT attisdropped
+      UNION ALL SELECT 'compares', opcintype, concat(':funcid ', amproc::oid::text)
+        FROM pg_catalog.pg_opclass JOIN pg_catalog.pg_amproc ON amprocfamily = opcfamily WHERE ${HANDMADE('amproc')}
+      UNION ALL SELECT 'compares', opcintype, concat(':funcid ', oprcode::oid::text)
+        FROM pg_catalog.pg_opclass JOIN pg_catalog.pg_amop ON amopfamily = opcfamily
+        JOIN pg_catalog.pg_operator o ON o.oid = amopopr WHERE ${HANDMADE('oprcode')}
       UNION ALL SELECT 'checks', attrelid, concat(':resulttype ', atttypid::text)
         FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND atttypid ${USERS}
     ) AS e (place, owner, text), pg_catalog.regexp_matches(e.text, ${CALLED}) AS m (found)
    WHERE e.owner ${USERS} AND (m.found[1] <> 'resulttype' OR m.found[2]::oid ${USERS})
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = e.owner AND c.relpersistence = 't')
    ORDER BY 1, 2, 3, 4`
+
+/** source type, target type, context, function; of those that functions of users make */
+export const CASTS = `
+  SELECT castsource, casttarget, castcontext, castfunc FROM pg_catalog.pg_cast WHERE castfunc ${USERS} ORDER BY oid`
 
 /** type, and one that its values are made of. */
 export const TYPE_PARTS = `

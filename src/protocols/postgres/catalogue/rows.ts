@@ -259,7 +259,7 @@ export function operatorsOf(
   }))
 }
 
-function unknownFunction(oid: number): FunctionEntry {
+export function unknownFunction(oid: number): FunctionEntry {
   return {
     oid,
     schema: 'pg_catalog',

@@ -1,5 +1,5 @@
 /** One state of a database's catalogs, indexed. */
-import type { Catalogue, FunctionEntry, Relation } from '../catalogue.ts'
+import type { Catalogue, Coercion, FunctionEntry, Relation } from '../catalogue.ts'
 import type { Builtins } from './builtins.ts'
 
 export interface SnapshotParts {
@@ -14,7 +14,8 @@ export interface SnapshotParts {
   readonly types: readonly { readonly oid: number; readonly schema: string; readonly name: string }[]
   /** By type; none where absent. */
   readonly typeChecks?: ReadonlyMap<number, readonly FunctionEntry[]>
-  readonly typeCasts?: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly coercions?: readonly Coercion[]
+  readonly eventTriggers?: boolean
 }
 
 type BySchema<T> = ReadonlyMap<string, ReadonlyMap<string, T>>
@@ -23,6 +24,8 @@ export class Snapshot implements Catalogue {
   readonly revision: number
   readonly serverVersion: number
   readonly searchPath: readonly string[]
+  readonly coercions: readonly Coercion[]
+  readonly eventTriggers: boolean
   readonly #builtins: Builtins
   readonly #relations: BySchema<Relation>
   readonly #byOid: ReadonlyMap<number, Relation>
@@ -30,7 +33,6 @@ export class Snapshot implements Catalogue {
   readonly #operators: BySchema<FunctionEntry[]>
   readonly #types: BySchema<number>
   readonly #typeChecks: ReadonlyMap<number, readonly FunctionEntry[]>
-  readonly #typeCasts: ReadonlyMap<number, readonly FunctionEntry[]>
 
   constructor(parts: SnapshotParts) {
     this.revision = parts.revision
@@ -43,7 +45,8 @@ export class Snapshot implements Catalogue {
     this.#operators = several(parts.operators, (operator) => operator.function)
     this.#types = single(parts.types, (type) => type.oid)
     this.#typeChecks = parts.typeChecks ?? new Map()
-    this.#typeCasts = parts.typeCasts ?? new Map()
+    this.coercions = parts.coercions ?? []
+    this.eventTriggers = parts.eventTriggers === true
   }
 
   relation(schema: string | null, name: string): Relation | undefined {
@@ -76,10 +79,6 @@ export class Snapshot implements Catalogue {
 
   typeChecks(type: number): readonly FunctionEntry[] {
     return this.#typeChecks.get(type) ?? NONE
-  }
-
-  typeCasts(type: number): readonly FunctionEntry[] {
-    return this.#typeCasts.get(type) ?? NONE
   }
 
   #path(schema: string | null): readonly string[] {

@@ -3,8 +3,9 @@ import type { Refusal } from '../../../gate/refusal.ts'
 import type { Catalogue } from '../catalogue.ts'
 import type { Statement } from '../statement.ts'
 import type { ColumnMask, CompiledMasks } from './compile.ts'
-import { Planning } from './planning.ts'
+import { harmless, Planning } from './planning.ts'
 import { Unmaskable, unsupported } from './refusing.ts'
+import { quoted } from './names.ts'
 import type { Columns, ScopeColumn } from './scope.ts'
 import { node } from './tree.ts'
 import { isQuiet, statement as planStatement } from './utility.ts'
@@ -53,6 +54,11 @@ export function planMasks(
   try {
     const { kind, body } = node(statement.tree)
     if (masks.unsupported !== null && !isQuiet(kind)) return { kind: 'refuse', refusal: masks.unsupported }
+    const converting = statement.converting?.find((entry) => !harmless(entry))
+    if (converting !== undefined)
+      return refused(
+        `${quoted(converting.schema, converting.name)}, which makes values of other types, may read tables by itself`,
+      )
     const columns = planStatement(kind, body, planning)
     return planning.runsNamed ? named(kind, inner) : planOf(columns, planning)
   } catch (error) {

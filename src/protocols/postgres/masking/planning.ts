@@ -1,5 +1,5 @@
 /** What one statement's planning knows and finds out: the masks, the catalogue, and what the statement touches. */
-import type { Catalogue, FunctionClass, FunctionEntry, Relation } from '../catalogue.ts'
+import { type Catalogue, FIRST_USER_OID, type FunctionClass, type FunctionEntry, type Relation } from '../catalogue.ts'
 import type { CompiledMasks } from './compile.ts'
 import { quoted } from './names.ts'
 import { because } from './refusing.ts'
@@ -20,12 +20,10 @@ const HARMLESS_WRITES: ReadonlySet<string> = new Set([
   'pg_try_advisory_xact_lock_shared',
 ])
 
-function harmless(entry: FunctionEntry): boolean {
+/** It shows no rows by itself. */
+export function harmless(entry: FunctionEntry): boolean {
   return HARMLESS.has(entry.class) || (entry.class === 'writes' && HARMLESS_WRITES.has(entry.name))
 }
-
-/** Types from here on are not the server's own. */
-const FIRST_USER_OID = 16_384
 
 export class Planning {
   readonly masks: CompiledMasks

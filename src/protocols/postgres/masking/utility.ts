@@ -5,7 +5,7 @@ import { because, masked } from './refusing.ts'
 import { maskedColumn, NO_COLUMNS } from './scope.ts'
 import { select } from './query.ts'
 import { list, node, strings, text, type Tree, tree, words } from './tree.ts'
-import { written } from './write.ts'
+import { runsCode, written } from './write.ts'
 
 /**
  * `quiet`: holds no data at all. `scrubbed`: shows no rows, but its errors may quote some. `schema`: may name no relation
@@ -120,7 +120,7 @@ function copy(body: Tree, planning: Planning): void {
   const range = tree(body['relation'])
   const relation = from ? planning.target(range) : planning.relation(range)
   // As with INSERT: what triggers do is out of sight.
-  if (from && relation.triggers) planning.scrub = true
+  if (from && runsCode(relation)) planning.scrub = true
   const columns = planning.columns(relation)
   const chosen = strings(body['attlist'])
   const copied = columns.list.filter(({ name }) => chosen.length === 0 || (name !== null && chosen.includes(name)))

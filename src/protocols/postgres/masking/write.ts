@@ -2,7 +2,7 @@
 import type { Relation } from '../catalogue.ts'
 import { expression, type PlanQuery, type Queries, type Site } from './expression.ts'
 import { fromItem } from './from.ts'
-import type { Planning } from './planning.ts'
+import { harmless, type Planning } from './planning.ts'
 import { because, masked, type Place } from './refusing.ts'
 import { type Columns, type FromItem, itemOf, maskedColumn, NO_COLUMNS, type Range, type Scope } from './scope.ts'
 import { outputs } from './targets.ts'
@@ -32,7 +32,8 @@ export function written(
   }
   const queries = withQueries(planning, tree(body['withClause']), outer, around, query)
   const relation = planning.target(tree(body['relation']))
-  if (kind === 'InsertStmt' ? relation.triggers : kind === 'MergeStmt' || carriesOn(relation)) planning.scrub = true
+  if (kind === 'MergeStmt' || runsCode(relation) || (kind !== 'InsertStmt' && carriesOn(relation)))
+    planning.scrub = true
   const alias = text(tree(tree(body['relation'])['alias'])['aliasname'])
   const target: Range = {
     name: alias ?? relation.name,
@@ -45,9 +46,14 @@ export function written(
   return change(body, site, outer)
 }
 
-/** Triggers, children and foreign keys carry a change on to tables that the statement does not name, whose errors quote their rows. */
-function carriesOn({ kind, triggers, children, cascades = [] }: Relation): boolean {
-  if (triggers || kind !== 'table' || children.length > 0) return true
+/** Triggers, defaults, checks and indexes of what is written run code that may read any table, and whose errors may quote it. */
+export function runsCode({ kind, triggers, writing = [] }: Relation): boolean {
+  return triggers || kind !== 'table' || writing.some((entry) => !harmless(entry))
+}
+
+/** Children and foreign keys carry a change on to tables that the statement does not name, whose errors quote their rows. */
+function carriesOn({ children, cascades = [] }: Relation): boolean {
+  if (children.length > 0) return true
   return cascades.some(({ onDelete, onUpdate }) => onDelete !== null || onUpdate.length > 0)
 }
 

@@ -1,6 +1,7 @@
 /** What one session knows by name, prepared statements and portals, and the statements that run others by their names. */
 import { refusal } from '../../../gate/refusal.ts'
 import type { Catalogue } from '../catalogue.ts'
+import { coercionsOf } from '../sql/coercions.ts'
 import { calling, compose, innermost, mystify } from '../compose.ts'
 import { Names, type Version } from '../names.ts'
 import type { Analysis, Statement } from '../statement.ts'
@@ -107,7 +108,7 @@ export class Naming {
   typed(statement: Statement | null, types: readonly number[]): Statement | null {
     if (statement === null || types.length === 0) return statement
     const catalogue = this.#analyses.catalogue()
-    const calls = types.flatMap((type) => catalogue.typeChecks?.(type) ?? [])
+    const calls = types.flatMap((type) => [...(catalogue.typeChecks?.(type) ?? []), ...coercionsOf(catalogue, type)])
     return calls.length === 0 ? statement : calling(statement, calls)
   }
 

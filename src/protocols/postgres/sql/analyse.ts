@@ -68,6 +68,7 @@ function statement(
     tree,
     readsOnly: walk.facts.readsOnly,
     parameters: walk.facts.parameters,
+    ...(walk.converting.length === 0 ? {} : { converting: walk.converting }),
   })
 }
 

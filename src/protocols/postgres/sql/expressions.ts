@@ -150,9 +150,7 @@ export function sample(walk: Walk, fields: Fields, scope: Scope): void {
 
 /** What becomes a value of a type may call functions of users: the checks of a domain, casts. */
 export function typeName(walk: Walk, fields: Fields): void {
-  const type = becomes(walk, fields)
-  if (type === undefined) return
-  for (const entry of walk.catalogue.typeCasts?.(type) ?? []) walk.facts.calledEntry(entry)
+  for (const type of becomes(walk, fields)) walk.castTo.add(type)
 }
 
 /** A literal is read as a value of the type, and not cast to it. */
@@ -163,9 +161,14 @@ export function typeCast(walk: Walk, fields: Fields, scope: Scope): void {
   } else walk.children('TypeCast', fields, scope)
 }
 
-function becomes(walk: Walk, type: Fields): number | undefined {
-  const { schema, name } = qualified(type['names'])
-  const oid = walk.catalogue.type(schema, name)
-  if (oid !== undefined) for (const entry of walk.catalogue.typeChecks?.(oid) ?? []) walk.facts.calledEntry(entry)
-  return oid
+/** The type, and where its name is that of an array what its elements are. */
+function becomes(walk: Walk, { names }: Fields): readonly number[] {
+  const { schema, name } = qualified(names)
+  const written = name.startsWith('_') ? [name, name.slice(1)] : [name]
+  const types = written.flatMap((each) => walk.catalogue.type(schema, each) ?? [])
+  for (const type of types) {
+    walk.types.add(type)
+    walk.converts(walk.catalogue.typeChecks?.(type))
+  }
+  return types
 }

@@ -1,4 +1,11 @@
-import type { Catalogue, FunctionClass, FunctionEntry, Relation, SystemClass } from '../catalogue.ts'
+import {
+  type Catalogue,
+  FIRST_USER_OID,
+  type FunctionClass,
+  type FunctionEntry,
+  type Relation,
+  type SystemClass,
+} from '../catalogue.ts'
 import type { Json, JsonObject } from '../../../gate/json.ts'
 import { behind } from './behind.ts'
 
@@ -85,6 +92,7 @@ export class Facts {
   readonly settings: Setting[] = []
   where: boolean | null = null
   limit: number | null = null
+  #callsUsers = false
   role: string | null = null
   parameters = 0
 
@@ -100,6 +108,8 @@ export class Facts {
     this.#uses.set(key, use)
     // What a view calls is called by whoever reads it, and so is what row security calls.
     for (const entry of table.relation?.showing ?? []) this.calledEntry(entry)
+    // Indexes are made anew, and their expressions computed.
+    if (access === 'maintain') for (const entry of table.relation?.writing ?? []) this.calledEntry(entry)
     return use
   }
 
@@ -128,7 +138,28 @@ export class Facts {
     return this.#functions.size > 0
   }
 
+  /** It calls a function that is not the server's own. */
+  get callsUsers(): boolean {
+    return this.#callsUsers
+  }
+
+  /** All that are known of those that it names. */
+  get relations(): readonly Relation[] {
+    return [...this.#uses.values()].flatMap(({ table }) => table.relation ?? [])
+  }
+
+  /** Values are assigned to columns. */
+  get assigns(): boolean {
+    return ['insert', 'update', 'merge'].some((effect) => this.effects.has(effect as Effect))
+  }
+
+  /** Event triggers fire. */
+  get changesSchema(): boolean {
+    return ['ddl', 'grant', 'maintenance'].some((effect) => this.effects.has(effect as Effect))
+  }
+
   calledEntry(entry: FunctionEntry): void {
+    this.#callsUsers ||= entry.oid >= FIRST_USER_OID
     this.called(entry.schema, entry.name, entry.class)
     if (entry.kind === 'procedure') this.effects.add('procedural')
   }

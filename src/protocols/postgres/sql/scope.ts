@@ -57,7 +57,8 @@ export function cteNamed(scope: Scope, name: string): Cte | undefined {
   return undefined
 }
 
-const SYSTEM_COLUMNS: ReadonlySet<string> = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid'])
+/** Columns that every table has. */
+export const SYSTEM_COLUMNS: ReadonlySet<string> = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid'])
 
 /** `maybe`: it could not be ruled out, and the search goes on. */
 type Match = 'yes' | 'maybe' | 'no'

@@ -58,9 +58,8 @@ function keyOf(text: string): string {
 /** Shares facts, tree and role with its twin, by identity; only the text is its own. */
 function analysisOf(text: string, twin: Statement): Analysis {
   const { protocol, action, detail } = twin.shape
-  const { role, tree, readsOnly, parameters } = twin
   const shape = Object.freeze({ protocol, action, text, detail })
-  const statement = Object.freeze({ shape, role, tree, readsOnly, parameters })
+  const statement = Object.freeze({ ...twin, shape })
   return { kind: 'statements', statements: [statement] }
 }
 

@@ -1,5 +1,6 @@
 /** Walks a whole parse tree: every node that nothing else claims is entered, and every node that is not known is an effect. */
-import type { Cascade, Catalogue } from '../catalogue.ts'
+import type { Cascade, Catalogue, FunctionEntry } from '../catalogue.ts'
+import { coercionsIn } from './coercions.ts'
 import type { ParseLimits } from './limits.ts'
 import { Facts, tableNamed, type Access, type Table } from './facts.ts'
 import { nameOf, struct, structOf, text, type Fields } from './nodes.ts'
@@ -21,6 +22,11 @@ export class Walk {
   access: Access = 'unknown'
   /** The relations that FROM clauses have read so far, in order. */
   readonly read: Table[] = []
+  /** Types that it names, and those of them that it casts to. */
+  readonly types = new Set<number>()
+  readonly castTo = new Set<number>()
+  /** What runs when values become others. */
+  readonly #converting = new Set<FunctionEntry>()
   readonly #limits: ParseLimits
   #nodes = 0
   #depth = 0
@@ -125,11 +131,26 @@ export class Walk {
     if (!known) this.writes(table, { access: does, columns: null })
   }
 
+  /** Functions that are called because a value becomes one of another type. */
+  converts(entries: readonly FunctionEntry[] | undefined): void {
+    for (const entry of entries ?? []) {
+      this.#converting.add(entry)
+      this.facts.calledEntry(entry)
+    }
+  }
+
+  get converting(): readonly FunctionEntry[] {
+    return [...this.#converting]
+  }
+
   root(tree: object): void {
     this.visit(tree, EMPTY_SCOPE)
+    const { facts, types, castTo } = this
     // A function can make a value of the type of its arguments: jsonb_populate_record(row, …), array_append(column, …).
-    if (!this.facts.calls) return
-    for (const { relation } of this.read) for (const entry of relation?.checking ?? []) this.facts.calledEntry(entry)
+    if (facts.calls) for (const { relation } of this.read) this.converts(relation?.checking)
+    const { relations, callsUsers, assigns } = facts
+    this.converts(coercionsIn(this.catalogue, { relations, types, castTo, callsUsers, assigns }))
+    if (this.catalogue.eventTriggers === true && facts.changesSchema) facts.effects.add('procedural')
   }
 }
 

@@ -1,6 +1,6 @@
 /** Whether a WHERE picks rows: it depends on the row that would be written, in every way that it can be true. */
 import { fieldsOf, list, strings, struct, type Fields } from './nodes.ts'
-import type { Item, Scope } from './scope.ts'
+import { type Item, type Scope, SYSTEM_COLUMNS } from './scope.ts'
 import type { Walk } from './walk.ts'
 
 /** Conditions nested deeper are walked, and count as none. */
@@ -57,9 +57,10 @@ function isTautology(node: unknown, place: Place, negated: boolean): boolean {
   return same.includes(operator) && bare(expression['lexpr']) === bare(right)
 }
 
-/** The column's own NOT NULL says so. */
+/** The column's own NOT NULL says so, or it is one of the system's. */
 function isNeverNull(node: unknown, { target }: Place): boolean {
   const name = strings(fieldsOf(node, 'ColumnRef')?.['fields']).at(-1)
+  if (name !== undefined && SYSTEM_COLUMNS.has(name)) return true
   return target.table?.relation?.columns.some((column) => column.name === name && column.notNull === true) === true
 }
 
