@@ -6,7 +6,14 @@ import { PLANTED } from './bank.ts'
 import { besiege, keepsSecrets, MASKED, send, WAYS } from './siege.ts'
 
 // Everything is allowed but for the masks: nothing else is in the way.
-const siege = await besiege(t, MASKED)
+const siege = await besiege(t, MASKED, {
+  more: `
+ALTER TABLE customers ADD COLUMN loud text GENERATED ALWAYS AS (upper(ssn)) STORED;
+CREATE TABLE members (id integer PRIMARY KEY, ssn text UNIQUE, email text);
+CREATE UNIQUE INDEX ON members (lower(email));
+INSERT INTO members VALUES (1, '${PLANTED}-1', 'ada@example.com ${PLANTED}');
+CREATE TABLE accounts (id integer PRIMARY KEY, owner text REFERENCES members (ssn) ON DELETE CASCADE);`,
+})
 
 /** Whatever comes of it, no secret does. `!`: it must be refused. */
 const FORMS = [
@@ -14,6 +21,8 @@ const FORMS = [
   'TABLE customers',
   'TABLE ONLY customers',
   'SELECT ssn AS harmless FROM customers',
+  'SELECT loud FROM customers',
+  '!SELECT reverse(loud) FROM customers',
   'SELECT name, s FROM (SELECT name, ssn AS s FROM customers) x',
   'SELECT * FROM vip',
   'SELECT * FROM events_1',
@@ -166,6 +175,16 @@ const FORMS = [
 const ORACLES = [
   "SELECT id FROM customers WHERE ssn = 'x'",
   "SELECT id FROM customers WHERE ssn LIKE 'P%'",
+  "SELECT id FROM customers WHERE loud LIKE '1%'",
+  'SELECT id FROM customers ORDER BY loud',
+  "INSERT INTO members VALUES (2, 'x', 'y')",
+  "INSERT INTO members (id, ssn) SELECT 2, 'x'",
+  "INSERT INTO members (id, email) VALUES (2, 'x')",
+  "INSERT INTO accounts VALUES (1, 'x')",
+  "UPDATE accounts SET owner = 'x' WHERE id = 1",
+  "WITH a AS (INSERT INTO members VALUES (2, 'x', 'y') RETURNING id) SELECT id FROM a",
+  'COPY members FROM STDIN',
+  'COPY accounts (owner) FROM STDIN',
   'SELECT id FROM customers WHERE length(ssn) > 3',
   'SELECT id FROM customers WHERE ssn IS NULL',
   "SELECT id FROM customers WHERE (ssn, id) > ('x', 1)",

@@ -35,6 +35,10 @@ mask contains {"column": "public.customers.ssn", "with": "redact"}
 mask contains {"column": "public.customers.email", "with": "null"}
 
 mask contains {"column": "public.events.ssn", "with": "redact"}
+
+mask contains {"column": "public.members.ssn", "with": "redact"}
+
+mask contains {"column": "public.members.email", "with": "redact"}
 `,
 }
 

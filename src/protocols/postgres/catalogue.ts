@@ -30,6 +30,14 @@ export interface Column {
   readonly baseTypeOid: number
   /** Absent where it may be NULL, or where that is not known. */
   readonly notNull?: true
+  /** Numbers of the columns of the same row that it is computed from. Absent where it holds what was written. */
+  readonly computedFrom?: readonly number[]
+}
+
+/** One column of a foreign key: a value may be written only if the column referred to has it. */
+export interface Reference {
+  readonly attnum: number
+  readonly to: { readonly oid: number; readonly attnum: number }
 }
 
 /** ON DELETE and ON UPDATE of one foreign key, seen from the relation that it refers to. */
@@ -58,6 +66,9 @@ export interface Relation {
   readonly triggers: boolean
   /** What writing its rows writes elsewhere: the actions of foreign keys that refer to it. None where absent. */
   readonly cascades?: readonly Cascade[]
+  /** Numbers of the columns that unique and exclusion constraints compare with other rows. None where absent. */
+  readonly compared?: readonly number[]
+  readonly references?: readonly Reference[]
   /** Functions behind what it shows, all views deep and none of them pure: of a view's query, of row security. None where absent. */
   readonly showing?: readonly FunctionEntry[]
   /** Functions that run when its rows are written, none of them pure: of defaults, checks, indexes, types. None where absent. */

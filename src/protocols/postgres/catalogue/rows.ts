@@ -1,7 +1,8 @@
 /** Rows of the catalogs as what the catalogue says of them. */
-import type { Cascade, Column, FunctionEntry, Relation, RelationKind, SystemClass } from '../catalogue.ts'
+import type { Column, FunctionEntry, Relation, RelationKind, SystemClass } from '../catalogue.ts'
 import type { Builtins } from './builtins.ts'
 import type { Calls } from './calls.ts'
+import { cascadesOf, columnsOf, domainsOf, referencesOf } from './columns.ts'
 import { extensionClass } from './extensions.ts'
 
 export type Rows = readonly (readonly (string | null)[])[]
@@ -32,18 +33,23 @@ interface RelationRows {
   readonly ruled: Rows
   readonly triggered: Rows
   readonly cascades: Rows
+  readonly computed: Rows
+  readonly compared: Rows
+  readonly references: Rows
   readonly stores: Rows
   readonly types: Rows
 }
 
 export function relationsOf(rows: RelationRows, builtins: Builtins, calls: Calls): Relation[] {
-  const columns = columnsOf(rows.columns, domainsOf(rows.types))
+  const columns = columnsOf(rows.columns, domainsOf(rows.types), rows.computed)
   const parents = pairs(rows.inheritance, 0, 1)
   const children = pairs(rows.inheritance, 1, 0)
   const direct = merged(pairs(rows.ruleReads, 0, 1), pairs(rows.stores, 0, 1))
   const reads = closure(direct)
   const shown = shownSystems(rows.relations, direct, builtins)
   const cascades = cascadesOf(rows.cascades, columns)
+  const compared = pairs(rows.compared, 0, 1)
+  const references = referencesOf(rows.references)
   const ruled = oids(rows.ruled)
   const triggered = oids(rows.triggered)
   return rows.relations.map(([oidText, schema, name, relkind]) => {
@@ -65,6 +71,8 @@ export function relationsOf(rows: RelationRows, builtins: Builtins, calls: Calls
       rules: ruled.has(oid),
       triggers: triggered.has(oid),
       ...(cascades.has(oid) ? { cascades: cascades.get(oid) ?? [] } : {}),
+      ...(compared.has(oid) ? { compared: compared.get(oid) ?? NO_OIDS } : {}),
+      ...(references.has(oid) ? { references: references.get(oid) ?? [] } : {}),
       ...(showing.length === 0 ? {} : { showing: Object.freeze(showing) }),
       ...(writing.length === 0 ? {} : { writing: Object.freeze(writing) }),
       ...(checking === undefined ? {} : { checking }),
@@ -105,62 +113,6 @@ function shownSystems(
 function systemOf(schema: string, name: string, kind: RelationKind, builtins: Builtins): SystemClass | undefined {
   if (kind === 'toast') return 'secret'
   return SYSTEM_SCHEMAS.has(schema) ? (builtins.relations.get(`${schema}.${name}`) ?? 'secret') : undefined
-}
-
-function columnsOf(rows: Rows, domains: ReadonlyMap<number, number>): ReadonlyMap<number, readonly Column[]> {
-  const byRelation = new Map<number, Column[]>()
-  for (const [relation, name, attnum, type, notNull] of rows) {
-    const typeOid = Number(type)
-    const column = Object.freeze({
-      name: name ?? '',
-      attnum: Number(attnum),
-      typeOid,
-      baseTypeOid: baseOf(typeOid, domains),
-      ...(notNull === 't' ? { notNull: true as const } : {}),
-    })
-    const columns = byRelation.get(Number(relation))
-    if (columns === undefined) byRelation.set(Number(relation), [column])
-    else columns.push(column)
-  }
-  return byRelation
-}
-
-const ON_DELETE: ReadonlyMap<string, Cascade['onDelete']> = new Map([
-  ['c', 'delete'],
-  ['n', 'update'],
-  ['d', 'update'],
-])
-
-function cascadesOf(
-  rows: Rows,
-  columns: ReadonlyMap<number, readonly Column[]>,
-): ReadonlyMap<number, readonly Cascade[]> {
-  const found = new Map<number, Cascade[]>()
-  for (const [referred, referring, onDelete, onUpdate, key] of rows) {
-    const keys = new Set((key ?? '').split(' ').map(Number))
-    const named = (columns.get(Number(referred)) ?? NO_COLUMNS).filter(({ attnum }) => keys.has(attnum))
-    const cascade = Object.freeze({
-      oid: Number(referring),
-      onDelete: ON_DELETE.get(onDelete ?? '') ?? null,
-      onUpdate: Object.freeze(ON_DELETE.has(onUpdate ?? '') ? named.map(({ name }) => name) : []),
-    })
-    const known = found.get(Number(referred))
-    if (known === undefined) found.set(Number(referred), [cascade])
-    else known.push(cascade)
-  }
-  return found
-}
-
-function domainsOf(types: Rows): ReadonlyMap<number, number> {
-  const domains = new Map<number, number>()
-  for (const [oid, , , base] of types) if (base !== '0') domains.set(Number(oid), Number(base))
-  return domains
-}
-
-function baseOf(type: number, domains: ReadonlyMap<number, number>): number {
-  let base = type
-  for (let next = domains.get(base); next !== undefined; next = domains.get(base)) base = next
-  return base
 }
 
 function oids(rows: Rows): ReadonlySet<number> {

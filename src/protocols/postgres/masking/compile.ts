@@ -28,6 +28,15 @@ export interface CompiledMasks {
   readonly unsupported: Refusal | null
 }
 
+/** How a column is hidden that is computed from one that is: parts of another form would be other parts. */
+const COMPUTED = {
+  deny: 'deny',
+  null: 'null',
+  redact: 'redact',
+  hash: 'redact',
+  partial: 'redact',
+} as const satisfies Record<MaskMethod, MaskMethod>
+
 const compiled = new WeakMap<readonly Mask[], WeakMap<Catalogue, CompiledMasks>>()
 
 /** Compiles a decision's masks; the same list under the same catalogue gives the same object. */
@@ -123,5 +132,10 @@ class Compiler {
     const before = columns.get(attnum)?.method
     const hiding = before === undefined || MASK_METHODS.indexOf(method) < MASK_METHODS.indexOf(before) ? method : before
     columns.set(attnum, { column: quoted(relation.schema, relation.name, column), method: hiding })
+    // What is computed from it could show all of it, in another form.
+    for (const computed of relation.columns) {
+      if (computed.computedFrom?.includes(attnum) !== true) continue
+      this.#hideColumn(relation, computed.attnum, computed.name, COMPUTED[hiding])
+    }
   }
 }

@@ -1,8 +1,8 @@
 /** What one statement's planning knows and finds out: the masks, the catalogue, and what the statement touches. */
 import { type Catalogue, FIRST_USER_OID, type FunctionClass, type FunctionEntry, type Relation } from '../catalogue.ts'
-import type { CompiledMasks } from './compile.ts'
+import type { ColumnMask, CompiledMasks } from './compile.ts'
 import { quoted } from './names.ts'
-import { because } from './refusing.ts'
+import { because, masked } from './refusing.ts'
 import type { Columns } from './scope.ts'
 import { type Tree, text } from './tree.ts'
 
@@ -98,6 +98,32 @@ export class Planning {
       )
     }
     return relation
+  }
+
+  /**
+   * Refuses to write a value where that succeeds or fails by what a masked column holds in other rows: it is unique, or a foreign
+   * key refers to it. `names` are the columns that are written, null for all of them.
+   */
+  refuseGuess(relation: Relation, names: readonly string[] | null): void {
+    const seen = new Set([relation.oid, ...relation.reads])
+    for (const oid of seen) {
+      const each = this.catalogue.relationByOid(oid)
+      if (each === undefined) continue
+      for (const child of each.children) seen.add(child)
+      // Columns of a view have other names.
+      const written = relation.kind === 'view' || names === null ? null : names
+      const isWritten = (attnum: number) =>
+        written === null || each.columns.some((column) => column.attnum === attnum && written.includes(column.name))
+      const own = each.compared?.find((attnum) => this.#mask(oid, attnum) !== null && isWritten(attnum))
+      const reference = each.references?.find(({ attnum, to }) => this.#mask(to.oid, to.attnum) && isWritten(attnum))
+      const mask =
+        own === undefined ? reference && this.#mask(reference.to.oid, reference.to.attnum) : this.#mask(oid, own)
+      if (mask) throw masked(mask.column, 'a key that is written')
+    }
+  }
+
+  #mask(oid: number, attnum: number): ColumnMask | null {
+    return this.masks.columns.get(oid)?.get(attnum) ?? null
   }
 
   /** The columns of a relation, in order. */

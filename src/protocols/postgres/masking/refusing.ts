@@ -19,6 +19,7 @@ const REMEDIES = {
   'a recursive query': 'leave it out of the columns of WITH RECURSIVE',
   'a list of column aliases': 'leave out the aliases of the columns',
   'a value to be written': 'masked values cannot be copied; leave it out',
+  'a key that is written': 'leave the column out: whether it may be written tells who has the value',
   'SET of an UPDATE': 'masked values cannot be updated; leave it out of SET',
   'ON CONFLICT': 'name columns that are not masked in ON CONFLICT, and leave it out of what follows',
   MERGE: 'use INSERT, UPDATE or DELETE instead of MERGE',

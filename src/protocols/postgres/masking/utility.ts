@@ -121,6 +121,7 @@ function copy(body: Tree, planning: Planning): void {
   const relation = from ? planning.target(range) : planning.relation(range)
   // As with INSERT: what triggers do is out of sight.
   if (from && runsCode(relation)) planning.scrub = true
+  if (from) planning.refuseGuess(relation, 'attlist' in body ? strings(body['attlist']) : null)
   const columns = planning.columns(relation)
   const chosen = strings(body['attlist'])
   const copied = columns.list.filter(({ name }) => chosen.length === 0 || (name !== null && chosen.includes(name)))

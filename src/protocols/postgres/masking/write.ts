@@ -16,6 +16,8 @@ const CLAUSES: Readonly<Record<string, readonly string[]>> = {
   MergeStmt: ['relation', 'sourceRelation', 'joinCondition', 'mergeWhenClauses', 'returningClause', 'withClause'],
 }
 
+const WRITES = { InsertStmt: insert, UpdateStmt: change, DeleteStmt: change, MergeStmt: merge } as const
+
 /** Plans a write; its columns are those of RETURNING. null: this kind of statement is none. */
 export function written(
   kind: string,
@@ -41,9 +43,23 @@ export function written(
     columns: planning.columns(relation),
   }
   const site: Site = { planning, scope: { items: [itemOf(target)], parent: outer }, queries, query }
-  if (kind === 'InsertStmt') return insert(body, target, site, outer)
-  if (kind === 'MergeStmt') return merge(body, target, site, outer)
-  return change(body, site, outer)
+  const columns = WRITES[kind as keyof typeof WRITES](body, target, site, outer)
+  planning.refuseGuess(relation, assigned(kind, body))
+  return columns
+}
+
+/** The columns that it writes; null for all of them. */
+function assigned(kind: string, body: Tree): readonly string[] | null {
+  const names = (targets: unknown) => list(targets).map((target) => text(node(target).body['name']) ?? '')
+  if (kind === 'DeleteStmt') return []
+  if (kind === 'UpdateStmt') return names(body['targetList'])
+  if (kind === 'MergeStmt' || list(body['cols']).length === 0) return isDefaults(kind, body) ? [] : null
+  return [...names(body['cols']), ...names(tree(body['onConflictClause'])['targetList'])]
+}
+
+/** INSERT … DEFAULT VALUES */
+function isDefaults(kind: string, body: Tree): boolean {
+  return kind === 'InsertStmt' && !('selectStmt' in body)
 }
 
 /** Triggers, defaults, checks and indexes of what is written run code that may read any table, and whose errors may quote it. */
@@ -102,7 +118,7 @@ function assignments(targets: readonly unknown[], site: Site, place: Place): voi
 }
 
 /** UPDATE and DELETE. */
-function change(body: Tree, site: Site, outer: Scope | null): Columns {
+function change(body: Tree, _target: Range, site: Site, outer: Scope | null): Columns {
   const items = [...site.scope.items]
   for (const item of [...list(body['fromClause']), ...list(body['usingClause'])]) {
     items.push(fromItem(item, { ...site, scope: { items, parent: outer } }, outer))

@@ -117,8 +117,13 @@ export class Facts {
     return this.#uses.has(keyOf(table, access))
   }
 
+  /** A computed column shows those that it is computed from. */
   column(table: Table, access: Access, name: string): void {
-    this.use(table, access).columns?.add(name)
+    const { columns } = this.use(table, access)
+    columns?.add(name)
+    const known = table.relation?.columns ?? []
+    const computedFrom = known.find((column) => column.name === name)?.computedFrom ?? []
+    for (const column of known) if (computedFrom.includes(column.attnum)) columns?.add(column.name)
   }
 
   wholeRow(table: Table, access: Access): void {

@@ -12,10 +12,12 @@ const SCHEMA = `
   create type mood as enum ('calm', 'cross');
   create domain ssn as text check (value like '${PLANTED}%');
   create table customers (id int primary key, name text, ssn ssn unique, note varchar(40), mood mood);
+  create table newcomers (id int primary key, name text, ssn ssn);
   create table vip (perk text) inherits (customers);
   create table orders (id int primary key, customer_id int, total numeric, ssn text);
   create table events (id int, ssn text, at date) partition by range (id);
   create table events_1 partition of events for values from (0) to (100);
+  create table accounts (id int primary key, owner ssn references customers (ssn));
   create sequence counter;
   create view everyone as select id, name, ssn from customers;
   create materialized view kept as select ssn from everyone;
@@ -23,6 +25,7 @@ const SCHEMA = `
   create function definer() returns text language sql security definer as 'select ssn::text from customers limit 1';
   create function shout(customers) returns text language sql as 'select $1.ssn::text';
   insert into customers select i, 'name ' || i, '${PLANTED}-' || i, 'note', 'calm' from generate_series(1, 5) i;
+  insert into newcomers values (1, 'new', '${PLANTED}-1');
   insert into vip select i, 'vip ' || i, '${PLANTED}-' || i, 'note', 'cross', 'perk' from generate_series(6, 7) i;
   insert into orders select i, i, i * 10, 'clear ' || i from generate_series(1, 5) i;
   insert into events select i, '${PLANTED}-' || i, '2026-01-01' from generate_series(1, 3) i;
@@ -30,6 +33,7 @@ const SCHEMA = `
 
 const MASKS = [
   maskOf('public.customers.ssn'),
+  maskOf('public.newcomers.ssn'),
   maskOf('public.events.ssn', 'null'),
   maskOf('public.customers.note', 'partial'),
 ]
@@ -76,8 +80,8 @@ const MASKED = [
   'select id, ssn from customers group by id',
   'select ssn from customers order by id desc limit 2 offset 1',
   'select ssn from customers for update',
-  "insert into customers values (90, 'n', 'PLANTED-new', 'x') returning *",
-  "insert into customers (id, ssn) values (91, 'PLANTED-91') on conflict (id) do update set name = 'again' returning ssn, id",
+  "insert into newcomers values (90, 'n', 'PLANTED-new') returning *",
+  "insert into newcomers (id, ssn) values (91, 'PLANTED-91') on conflict (id) do update set name = 'again' returning ssn, id",
   "update customers set name = 'x' where id = 1 returning ssn, name",
   'update customers c set name = o.ssn from orders o where o.id = c.id returning c.ssn, o.ssn',
   'delete from events where id = 3 returning *',
@@ -98,9 +102,11 @@ const CLEAR = [
   'select distinct name from customers',
   'select id, count(*) from (select id from customers union all select id from orders) u group by 1',
   'select sum(total) over (partition by c.name) from customers c join orders o on o.id = c.id',
-  "insert into customers values (1, 'n', 'PLANTED-1')",
-  "insert into customers values (92, 'n', 'not a valid one')",
-  "insert into customers values (93, 'n', 'PLANTED-1')",
+  "insert into newcomers values (1, 'n', 'PLANTED-1')",
+  "insert into newcomers values (92, 'n', 'not a valid one')",
+  "insert into customers (id, name) values (93, 'n')",
+  'insert into accounts (id) values (1)',
+  'update accounts set id = 2 where id = 1',
   'select id from customers where name = 1',
   'select name::int from customers',
   'delete from customers where id = 4',
@@ -199,16 +205,25 @@ const REFUSED: readonly (readonly [sql: string, says: RegExp])[] = [
   ['copy (delete from customers returning ssn) to stdout', /COPY/],
   ['insert into orders (id, ssn) select 50 + id, ssn from customers', /a value to be written/],
   ['insert into orders (id, ssn) values (60, (select ssn from customers limit 1))', /a subquery used as a value/],
-  ["insert into customers (id, ssn) values (1, 'PLANTED-1') on conflict (ssn) do nothing", /ON CONFLICT/],
+  ["insert into newcomers (id, ssn) values (1, 'PLANTED-1') on conflict (ssn) do nothing", /ON CONFLICT/],
+  ["insert into customers values (93, 'n', 'PLANTED-1')", /a key that is written/],
+  ["insert into customers (ssn, id) values ('PLANTED-1', 93)", /a key that is written/],
+  ["insert into customers values (93, 'n', 'PLANTED-1') on conflict do nothing", /ON CONFLICT/],
+  ["insert into accounts values (3, 'PLANTED-1')", /customers\.ssn is masked .* a key that is written/],
+  ["update accounts set owner = 'PLANTED-1' where id = 1", /a key that is written/],
+  ["insert into accounts (id) values (1) on conflict (id) do update set owner = 'PLANTED-1'", /a key that is written/],
+  ["merge into accounts a using (values (1)) v (id) on a.id = v.id when matched then update set owner = 'x'", /a key/],
+  ['copy customers from stdin', /a key that is written/],
+  ['copy accounts (id, owner) from stdin', /a key that is written/],
   [
-    "insert into customers (id, ssn) values (94, 'PLANTED-1') on conflict on constraint customers_ssn_key do update set name = 'x' returning id",
+    "insert into newcomers (id, ssn) values (94, 'PLANTED-1') on conflict on constraint newcomers_pkey do update set name = 'x' returning id",
     /ON CONFLICT/,
   ],
   [
     'insert into customers (id) values (1) on conflict (id) do update set name = customers.ssn',
     /a value to be written/,
   ],
-  ["insert into customers (id) values (1) on conflict (id) do update set ssn = 'PLANTED'", /ON CONFLICT/],
+  ["insert into newcomers (id) values (1) on conflict (id) do update set ssn = 'PLANTED'", /ON CONFLICT/],
   [
     "insert into customers (id) values (1) on conflict (id) do update set name = 'x' where customers.ssn > 'A'",
     /ON CONFLICT/,
