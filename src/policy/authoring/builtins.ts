@@ -4,6 +4,7 @@
  */
 import { isTerm, refOf, type Term, visitExpressions, visitTerms } from './ast.ts'
 import type { Finding } from './findings.ts'
+import { Origins } from './origins.ts'
 import { type Definition, finding, type Program } from './program.ts'
 
 const TOTAL: ReadonlySet<string> = new Set(
@@ -39,42 +40,64 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
   ['substring', 'startswith, endswith or split'],
 ])
 
+/** Of a collection, one element that is no text or no number fails them: which operand it is, and what to write instead. */
+export const OF_ELEMENTS: ReadonlyMap<string, readonly [operand: number, instead: string]> = new Map([
+  ['concat', [1, 'values.joined(delimiter, words, unknown) (import data.sidegate.values), or sprintf in a message']],
+  ['strings.any_prefix_match', [0, '`some word in words` and `startswith(word, prefix)`']],
+  ['strings.any_suffix_match', [0, '`some word in words` and `endswith(word, suffix)`']],
+  ['strings.replace_n', [0, '`replace`']],
+  ['sum', [0, 'values.total(amounts, fallback) (import data.sidegate.values)']],
+  ['product', [0, 'a condition on each number by itself']],
+])
+
 export function checkBuiltins(program: Program): Finding[] {
-  return program.all().flatMap((definition) =>
-    operators(definition).flatMap((operator) => {
-      const path = program.resolve(definition.module, operator)
-      const name = path.join('.')
-      if (path[0] === 'data' || TOTAL.has(name)) return []
-      const instead = INSTEAD.get(name)
-      const message = `the builtin ${name} can fail, and would take its rule with it`
-      const remedy =
-        instead === undefined
-          ? 'find a condition that needs no such builtin'
-          : `use ${instead} (import data.sidegate.values)`
-      return [
-        finding(
-          definition,
-          operator.location === undefined ? definition.rule : operator,
-          'policy.builtin',
-          message,
-          remedy,
-        ),
-      ]
-    }),
-  )
+  const origins = new Origins(program)
+  return program
+    .all()
+    .flatMap((definition) =>
+      callsOf(program, definition, [definition.rule.head, definition.rule.body, definition.rule.else]).flatMap((call) =>
+        checkCall(definition, call, origins),
+      ),
+    )
 }
 
-/** Every function that is called, at any depth. */
-function operators({ rule }: Definition): readonly Term[] {
-  const found: Term[] = []
-  const note = (operator: unknown) => {
-    if (isTerm(operator) && refOf(operator) !== undefined) found.push(operator)
+/** One call of a builtin. */
+export interface Call {
+  readonly name: string
+  readonly operator: Term
+  readonly operands: readonly Term[]
+}
+
+function checkCall(definition: Definition, { name, operator, operands }: Call, origins: Origins): Finding[] {
+  const at = operator.location === undefined ? definition.rule : operator
+  if (!TOTAL.has(name)) {
+    const instead = INSTEAD.get(name)
+    const message = `the builtin ${name} can fail, and would take its rule with it`
+    const remedy =
+      instead === undefined
+        ? 'find a condition that needs no such builtin'
+        : `use ${instead} (import data.sidegate.values)`
+    return [finding(definition, at, 'policy.builtin', message, remedy)]
   }
-  visitTerms([rule.head, rule.body, rule.else], (term) => {
-    if (term.type === 'call') note((term.value as readonly unknown[])[0])
+  const [operand, instead] = OF_ELEMENTS.get(name) ?? []
+  if (operand === undefined || !origins.isAgents(definition, operands[operand])) return []
+  const message = `one word or number that is not known (null) would fail ${name}, and take its rule with it`
+  return [finding(definition, at, 'policy.builtin', message, `use ${instead}`)]
+}
+
+/** Every call of a builtin, at any depth. */
+export function callsOf(program: Program, { module }: Definition, node: unknown): readonly Call[] {
+  const found: Call[] = []
+  const add = ([operator, ...operands]: readonly Term[]) => {
+    if (!isTerm(operator) || refOf(operator) === undefined) return
+    const path = program.resolve(module, operator)
+    if (path[0] !== 'data') found.push({ name: path.join('.'), operator, operands })
+  }
+  visitTerms(node, (term) => {
+    if (term.type === 'call') add(term.value as readonly Term[])
   })
-  visitExpressions([rule.head, rule.body, rule.else], ({ terms }) => {
-    if (Array.isArray(terms)) note((terms as readonly unknown[])[0])
+  visitExpressions(node, ({ terms }) => {
+    if (Array.isArray(terms)) add(terms as readonly Term[])
   })
   return found
 }

@@ -5,6 +5,7 @@ import { parseModules } from './ast.ts'
 import { checkBinding } from './binding.ts'
 import { checkBuiltins } from './builtins.ts'
 import { AuthoringError, type Finding } from './findings.ts'
+import { checkHeads } from './heads.ts'
 import { type Run, runOpa } from './opa.ts'
 import { checkPackage, checkRules } from './packages.ts'
 import { Program } from './program.ts'
@@ -32,6 +33,7 @@ export async function checkSources(sources: Sources): Promise<readonly Finding[]
     ...checkResults(program),
     ...checkBinding(program),
     ...checkBuiltins(program),
+    ...checkHeads(program),
     ...checkReferences(program, roots),
     ...findings,
     ...(await checkWithOpa(sources)),

@@ -8,8 +8,9 @@ import type { Finding } from './findings.ts'
 import { type Definition, finding, type Program } from './program.ts'
 import { SCHEMAS } from './sources.ts'
 
-interface Schema {
-  readonly type?: string
+export interface Schema {
+  readonly type?: string | readonly string[]
+  readonly required?: readonly string[]
   readonly properties?: Readonly<Record<string, Schema>>
   readonly additionalProperties?: boolean | Schema
   readonly items?: Schema
@@ -38,12 +39,12 @@ export function checkReferences(program: Program, dataRoots: ReadonlySet<string>
   })
 }
 
-interface Schemas {
+export interface Schemas {
   readonly input: Schema
   readonly details: readonly Schema[]
 }
 
-function readSchemas(): Schemas {
+export function readSchemas(): Schemas {
   const read = (name: string) => JSON.parse(readFileSync(join(SCHEMAS, name), 'utf8')) as Schema
   const names = readdirSync(SCHEMAS).filter((name) => name.endsWith('.json') && name !== 'input.json')
   return {

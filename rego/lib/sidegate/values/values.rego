@@ -21,10 +21,30 @@ text(value, fallback) := value if is_string(value)
 else := fallback
 
 # METADATA
+# title: What is in an object, by its key or by a path of keys
+field(value, path, fallback) := object.get(value, path, fallback) if is_object(value)
+
+else := fallback
+
+# METADATA
 # title: How many elements, keys or characters
 size(value, fallback) := count(value) if _countable(value)
 
 else := fallback
+
+# METADATA
+# title: The words in a row
+# description: "`unknown` stands for each that is no text: a word that only the host's shell would know is null."
+joined(delimiter, words, unknown) := concat(delimiter, [text(word, unknown) | some word in _in_order(words)])
+
+# METADATA
+# title: The sum
+# description: The fallback stands in where one of them is no number.
+total(amounts, fallback) := sum([amount | some amount in amounts]) if {
+	every amount in amounts {
+		is_number(amount)
+	}
+} else := fallback
 
 # METADATA
 # title: The quotient
@@ -76,6 +96,11 @@ parsed(value, fallback) := json.unmarshal(value) if {
 	is_string(value)
 	json.is_valid(value)
 } else := fallback
+
+# The engine of the sidecar goes through sets in another order than OPA.
+_in_order(words) := sort(words) if is_set(words)
+
+else := words
 
 _whole(value) if {
 	is_number(value)

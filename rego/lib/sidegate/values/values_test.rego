@@ -30,6 +30,33 @@ test_texts_and_sizes if {
 	values.size(null, -1) == -1
 }
 
+test_words_in_a_row if {
+	values.joined(" ", ["git", "push", "--force"], "?") == "git push --force"
+	values.joined(" ", ["git", null, 7, ["x"], "--force"], "?") == "git ? ? ? --force"
+	values.joined(",", {"b", "a"}, "?") == "a,b"
+	every thing in [null, true, 0, "x", "", [], {}, set()] {
+		values.joined(" ", thing, "?") == ""
+	}
+}
+
+test_sums if {
+	values.total([1, 2, 2.5], "none") == 5.5
+	values.total([1, 1], "none") == 2
+	values.total([], "none") == 0
+	every thing in [null, 7, "x", [1, null], ["1"], {"a": "x"}] {
+		values.total(thing, "none") == "none"
+	}
+}
+
+test_fields if {
+	values.field({"a": 1}, "a", "none") == 1
+	values.field({"a": {"b": 2}}, ["a", "b"], "none") == 2
+	values.field({"a": null}, ["a", "b"], "none") == "none"
+	every thing in [null, true, 0, "x", [], {}, set()] {
+		values.field(thing, "a", "none") == "none"
+	}
+}
+
 test_divisions if {
 	values.divide(6, 4, "none") == 1.5
 	values.remainder(7, 4, "none") == 3
