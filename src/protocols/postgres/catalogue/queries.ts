@@ -101,20 +101,24 @@ export const EVENT_TRIGGERS = `SELECT 1 FROM pg_catalog.pg_event_trigger WHERE e
 
 /** relation, number of a column that is computed, and of one that it is computed from */
 export const COMPUTED = `
-  SELECT DISTINCT attrelid, attnum, m.found[1]::int
+  SELECT DISTINCT attrelid, attnum, m.found[1]
     FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_attrdef ON adrelid = attrelid AND adnum = attnum,
          pg_catalog.regexp_matches(adbin::text, ':varattno ([1-9][0-9]*)', 'g') AS m (found)
    WHERE attgenerated <> '' ORDER BY 1, 2, 3`
 
-/** relation, and number of a column that a unique or exclusion constraint compares, in an expression too */
+const COMPARING = `(indisunique OR indisexclusion) AND indrelid >= ${FIRST_USER_OID}`
+
+/**
+ * relation, and numbers of columns that a unique or exclusion constraint compares, in an expression too; 0 is none. Nothing is cast
+ * from text: somebody could have made that cast.
+ */
 export const COMPARED = `
-  SELECT DISTINCT indrelid, k.attnum
-    FROM pg_catalog.pg_index, LATERAL (
-      SELECT unnest((indkey::int2[])[0:indnkeyatts - 1])::int
-      UNION SELECT m.found[1]::int FROM pg_catalog.regexp_matches(
-        concat(indexprs::text, indpred::text), ':varattno ([1-9][0-9]*)', 'g') AS m (found)
-    ) AS k (attnum)
-   WHERE (indisunique OR indisexclusion) AND indrelid >= ${FIRST_USER_OID} AND k.attnum > 0 ORDER BY 1, 2`
+  SELECT indrelid, array_to_string((indkey::int2[])[0:indnkeyatts - 1], ' ') FROM pg_catalog.pg_index WHERE ${COMPARING}
+  UNION
+  SELECT indrelid, m.found[1]
+    FROM pg_catalog.pg_index, pg_catalog.regexp_matches(
+         concat(indexprs::text, indpred::text), ':varattno ([1-9][0-9]*)', 'g') AS m (found)
+   WHERE ${COMPARING} ORDER BY 1, 2`
 
 /** relation, number of a column of a foreign key, relation and number of the column that it refers to */
 export const REFERENCES = `

@@ -48,7 +48,13 @@ export function relationsOf(rows: RelationRows, builtins: Builtins, calls: Calls
   const reads = closure(direct)
   const shown = shownSystems(rows.relations, direct, builtins)
   const cascades = cascadesOf(rows.cascades, columns)
-  const compared = pairs(rows.compared, 0, 1)
+  const compared = pairs(
+    rows.compared.flatMap(([relation = null, attnums]) =>
+      (attnums ?? '').split(' ').map((attnum) => [relation, attnum]),
+    ),
+    0,
+    1,
+  )
   const references = referencesOf(rows.references)
   const ruled = oids(rows.ruled)
   const triggered = oids(rows.triggered)
