@@ -5,6 +5,9 @@ import { because, masked, type Place } from './refusing.ts'
 import { type Columns, maskedColumn, maskedInSight, type ScopeColumn } from './scope.ts'
 import { integer, list, node, strings, text, type Tree } from './tree.ts'
 
+/** MaxTupleAttributeNumber of the server, which gives no more: bounds what `*` of `*` of `*` may grow to. */
+const MOST_COLUMNS = 1664
+
 /** The columns of a target list. Bare columns keep their origin; a masked one anywhere else is refused. */
 export function outputs(targets: readonly unknown[], site: Site, place: Place): Columns {
   const columns: ScopeColumn[] = []
@@ -13,6 +16,9 @@ export function outputs(targets: readonly unknown[], site: Site, place: Place): 
     const { kind, body } = node(target)
     if (kind !== 'ResTarget') throw because('a select list is not understood', 'write the statement in another way')
     const shown = output(body, site, place)
+    if (columns.length + shown.list.length > MOST_COLUMNS) {
+      throw because(`a query gives more than ${MOST_COLUMNS} columns`, 'name the columns that are needed')
+    }
     columns.push(...shown.list)
     open ||= shown.open
   }

@@ -9,6 +9,13 @@ export type ParseLimits = Pick<PostgresTargetConfig['limits'], 'statement' | 'st
  */
 export const INLINE_BYTES = 16 * 1024
 
+/**
+ * How much looking up one statement's names may take: each name, for each relation in sight, that one's columns. Facts are derived on
+ * the main thread, where all sessions wait for them; this many take some 150 ms, and planning masks about as long. A query of 50
+ * relations of 50 columns each, all of them named, takes a fifteenth of it.
+ */
+export const MOST_LOOKUPS = 5_000_000
+
 /** The stack of the parsing thread: holds the tree of the deepest text of 256 KiB, 128,000 operators. */
 export const WORKER_STACK_MB = 64
 

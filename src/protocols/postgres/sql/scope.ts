@@ -1,5 +1,7 @@
 /** Which columns a name can mean at one place of a statement, as the server's analyser would look them up. */
 import type { Facts, Table } from './facts.ts'
+import { MOST_LOOKUPS } from './limits.ts'
+import { Refused } from './refused.ts'
 
 /** Something in FROM, or the target of a write. */
 export interface Item {
@@ -60,12 +62,16 @@ export function cteNamed(scope: Scope, name: string): Cte | undefined {
 /** Columns that every table has. */
 export const SYSTEM_COLUMNS: ReadonlySet<string> = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid'])
 
+/** What looking at one item takes, measured in looking at columns. */
+const ITEM_LOOKUPS = 4
+
 /** `maybe`: it could not be ruled out, and the search goes on. */
 type Match = 'yes' | 'maybe' | 'no'
 
 export class Resolver {
   readonly #facts: Facts
   #watched: Item | null = null
+  #lookups = 0
   #touched = false
 
   constructor(facts: Facts) {
@@ -95,6 +101,7 @@ export class Resolver {
   }
 
   wholeRow(of: Item): void {
+    this.#looks(of)
     if (of === this.#watched) this.#touched = true
     if (of.table !== null) this.#facts.wholeRow(of.table, 'read')
     for (const member of of.members) this.wholeRow(member)
@@ -137,6 +144,7 @@ export class Resolver {
   /** The innermost item of that name. */
   named(scope: Scope, schema: string | null, name: string): Item | undefined {
     for (let level: Scope | null = scope; level !== null; level = level.outer) {
+      this.#lookups += level.items.length
       for (const each of level.items) {
         if (each.name === name && (schema === null || each.schema === schema)) return each
       }
@@ -155,7 +163,18 @@ export class Resolver {
     }
   }
 
+  #looks(at: Item): void {
+    this.#lookups += ITEM_LOOKUPS + (at.table?.relation?.columns.length ?? 0)
+    if (this.#lookups <= MOST_LOOKUPS) return
+    throw new Refused(
+      'command.too-large',
+      'the statement names too many columns of too many relations',
+      'split it into smaller statements',
+    )
+  }
+
   #column(of: Item, name: string): Match {
+    this.#looks(of)
     const position = of.renamed.indexOf(name)
     if (of.table !== null) {
       const match = this.#tableColumn(of, of.table, name, position)

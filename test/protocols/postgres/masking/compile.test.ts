@@ -178,6 +178,14 @@ t.test('what EXECUTE and FETCH show is what they run', (t) => {
   t.end()
 })
 
+t.test('columns that grow without end are refused, as the server would refuse them', (t) => {
+  const masks = compileMasks([maskOf('public.other.id')], catalogue)
+  const doubled = Array.from({ length: 24 }, (_, at) => `a${at + 1} as (select x.*, y.* from a${at} x, a${at} y)`)
+  const sql = `with a0 as (select 1 as one), ${doubled.join()} select 1 from a24`
+  t.match(planMasks(statementOf(sql), masks, catalogue), { refusal: { message: /more than 1664 columns/ } })
+  t.end()
+})
+
 t.test('a tree too deep for the stack is refused, not run', (t) => {
   let tree: Record<string, unknown> = { A_Const: { ival: { ival: 1 } } }
   for (let depth = 0; depth < 100_000; depth++) tree = { BoolExpr: { boolop: 'NOT_EXPR', args: [tree] } }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { analyse } from '../../../../src/protocols/postgres/sql/analyse.ts'
-import { catalogueOf, detailOf, facts, functionsIn, LIMITS, relations } from './fixture.ts'
+import { catalogueOf, detailOf, facts, functionsIn, LIMITS, refusalOf, relations } from './fixture.ts'
 
 void t.test('a name means what it means to the server: the nearest scope, and a column before a row', async (t) => {
   t.same(relations('SELECT name FROM customers'), ['public.customers read name'])
@@ -20,6 +20,25 @@ void t.test('a name means what it means to the server: the nearest scope, and a 
   t.same(relations('SELECT id, ctid, xmin FROM customers'), ['public.customers read ctid,id,xmin'])
   t.same(relations('SELECT hidden FROM app.customers'), ['app.customers read hidden'])
 })
+
+void t.test(
+  'names that would take seconds to look up refuse their statement, and wide queries of people do not',
+  async (t) => {
+    const list = (count: number, each: (at: number) => string) =>
+      Array.from({ length: count }, (_, at) => each(at)).join()
+    for (const text of [
+      `SELECT ${list(12_000, () => 'nowhere')} FROM ${list(6_000, (at) => `orders t${at}`)}`,
+      `SELECT ${list(12_000, () => '*')} FROM ${list(3_000, (at) => `orders t${at}`)}`,
+      `SELECT ${list(8_000, () => 'x')} FROM ${list(3_000, (at) => `(SELECT 1 AS a) t${at}`)}`,
+    ]) {
+      const began = performance.now()
+      t.equal(refusalOf(text), 'command.too-large')
+      t.ok(performance.now() - began < 5_000, 'in no time')
+    }
+    const wide = list(1_600, (at) => `t${at % 100}.id AS c${at}`)
+    t.equal(refusalOf(`SELECT ${wide} FROM ${list(100, (at) => `orders t${at}`)}`), null)
+  },
+)
 
 void t.test('whole rows and stars are every column, in all their spellings', async (t) => {
   for (const shown of [
