@@ -1,4 +1,5 @@
 /** Asks the running sidecar, at its admin port, with the token that its configuration names. */
+import { type Command, InvalidArgumentError } from 'commander'
 import { loadConfiguration } from '../config/load.ts'
 import { address, formatAddress } from '../config/values.ts'
 import { readSecret } from '../credentials/secret.ts'
@@ -17,6 +18,18 @@ export interface AdminOptions {
   readonly config: string
   readonly admin?: string
   readonly tokenFile?: string
+}
+
+export function withAdmin(command: Command): Command {
+  return command
+    .option('-c, --config <file>', 'the configuration that the sidecar runs with', 'sidegate.yaml')
+    .option('--admin <address>', 'the admin port, in place of the configured one', addressIn)
+    .option('--token-file <file>', "the admin port's token, in place of the configured one")
+}
+
+function addressIn(text: string): string {
+  if (address.safeParse(text).success) return text
+  throw new InvalidArgumentError('It is host:port, such as 127.0.0.1:15020.')
 }
 
 export function adminOf({ config, admin, tokenFile }: AdminOptions): Admin {

@@ -1,9 +1,8 @@
 /** `sidegate demo`: a database, a host, a cluster, the sidecar and an agent, before your eyes. */
-import { Command } from 'commander'
-import { DemoError } from './demo/database.ts'
+import { Command, InvalidArgumentError } from 'commander'
 
 interface Options {
-  readonly port: string
+  readonly port: number
 }
 
 const EXAMPLE = `
@@ -17,13 +16,16 @@ Everything lives in a folder of its own below the system's temporary one, and go
 export function demoCommand(): Command {
   return new Command('demo')
     .description('watch an agent work through the gate, then try it yourself')
-    .option('-p, --port <port>', 'where the sidecar listens; the next free one where it is taken', '6432')
+    .option('-p, --port <port>', 'where the sidecar listens; the next free one where it is taken', portOf, 6432)
     .addHelpText('after', EXAMPLE)
-    .action(async (options: Options) => {
-      const port = Number(options.port)
-      if (!Number.isInteger(port) || port < 1 || port > 65_535)
-        throw new DemoError('--port takes a number from 1 to 65535')
+    .action(async ({ port }: Options) => {
       const { demonstrate } = await import('./demo/narration.ts')
       await demonstrate(port)
     })
+}
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return port
+  throw new InvalidArgumentError('It is a number from 1 to 65535.')
 }

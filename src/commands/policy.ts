@@ -72,9 +72,9 @@ export function policyCommand(): Command {
     .action(async (folder: string, flags: BuildFlags) => (await import('./policy/build.ts')).build(folder, flags))
   command
     .command('explain')
-    .description('print what a bundle says of one recorded input, and which rules spoke')
+    .description('print what a bundle says of one input, and which rules spoke')
     .argument('<bundle>', 'the bundle')
-    .argument('<input.json>', 'a policy input, as a decision records it')
+    .argument('<input.json>', 'a policy input, as rego/schemas/input.json describes it')
     .option('--key <key.pub>', 'verify the bundle with this public key')
     .option('--json', 'print the decision as JSON')
     .addHelpText('after', EXPLAIN_EXAMPLE)

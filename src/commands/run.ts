@@ -25,7 +25,8 @@ export function runCommand(): Command {
     .option('--check', 'validate, print the effective posture of every target, and exit')
     .option('--json', 'with --check: print the posture as JSON')
     .addHelpText('after', EXAMPLE)
-    .action(async (options: Options) => {
+    .action(async (options: Options, command: Command) => {
+      if (options.json === true && options.check !== true) command.error('error: --json goes with --check')
       const loaded = loadConfiguration(options.config)
       if (options.check === true) process.exitCode = await check(loaded, options.json === true)
       else await run(loaded)

@@ -1,8 +1,8 @@
 /** `sidegate sessions`: what runs through the gate now, and its kill switch. */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import type { Paint } from '../config/printout.ts'
-import { address, formatSize } from '../config/values.ts'
-import { type AdminOptions, adminOf, askAdmin } from './admin-port.ts'
+import { formatSize } from '../config/values.ts'
+import { type AdminOptions, adminOf, askAdmin, withAdmin } from './admin-port.ts'
 import { plain, plainly, safeJson } from './audit/text.ts'
 import type { SessionStatus } from './run/sessions.ts'
 import { paintFor } from './terminal.ts'
@@ -30,12 +30,7 @@ cancelled. It exits with 1 when there is no such session.`
 
 export function sessionsCommand(): Command {
   const command = new Command('sessions').description('list what runs through the gate now, and end it')
-  const asking = (name: string) =>
-    command
-      .command(name)
-      .option('-c, --config <file>', 'the configuration that the sidecar runs with', 'sidegate.yaml')
-      .option('--admin <address>', 'the admin port, in place of the configured one', addressIn)
-      .option('--token-file <file>', "the admin port's token, in place of the configured one")
+  const asking = (name: string) => withAdmin(command.command(name))
   asking('list')
     .description('list the sessions that are open')
     .option('--json', 'print them as JSON')
@@ -87,9 +82,4 @@ export function print(sessions: readonly SessionStatus[], paint: Paint): string 
       ].join('\n')
     })
     .join('\n')
-}
-
-function addressIn(text: string): string {
-  if (address.safeParse(text).success) return text
-  throw new InvalidArgumentError('It is host:port, such as 127.0.0.1:15020.')
 }

@@ -2,13 +2,12 @@
 import { Command } from 'commander'
 import type { Paint } from '../config/printout.ts'
 import { formatSize } from '../config/values.ts'
-import { adminOf, askAdmin } from './admin-port.ts'
+import { type AdminOptions, adminOf, askAdmin, withAdmin } from './admin-port.ts'
 import { plainly, safeJson } from './audit/text.ts'
 import type { SidecarStatus, TargetStatus } from './run/status.ts'
 import { paintFor } from './terminal.ts'
 
-interface Options {
-  readonly config: string
+interface Options extends AdminOptions {
   readonly json?: boolean
 }
 
@@ -16,13 +15,13 @@ const EXAMPLE = `
 Examples:
   sidegate status --config /etc/sidegate/sidegate.yaml
   sidegate status --json | jq .record.shipped
+  sidegate status --admin 127.0.0.1:15020 --token-file /etc/sidegate/secrets/admin
 
 It exits with 1 when the sidecar takes no commands, or does not answer.`
 
 export function statusCommand(): Command {
-  return new Command('status')
+  return withAdmin(new Command('status'))
     .description('show what the running sidecar says of itself')
-    .option('-c, --config <file>', 'the configuration that it runs with', 'sidegate.yaml')
     .option('--json', 'print it as JSON')
     .addHelpText('after', EXAMPLE)
     .action(async (options: Options) => {

@@ -69,14 +69,20 @@ function readText(file: string): string {
   try {
     return readBounded(file)
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    const found = problem('config.file', [], message, 'name the configuration with --config FILE')
+    const found = problem('config.file', [], whyUnread(error), 'name the configuration with --config FILE')
     throw new ConfigurationError([{ ...found, file, line: null, column: null }])
   }
 }
 
+function whyUnread(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code === 'ENOENT') return 'does not exist'
+  if (code === 'EISDIR') return 'is a directory'
+  return code === '' && error instanceof Error ? error.message : `cannot be read (${code})`
+}
+
 function readBounded(file: string): string {
-  if (statSync(file).size > MAX_CONFIGURATION) throw new Error(`${file} is larger than ${MAX_CONFIGURATION} bytes`)
+  if (statSync(file).size > MAX_CONFIGURATION) throw new Error(`is larger than ${MAX_CONFIGURATION} bytes`)
   return readFileSync(file, 'utf8')
 }
 

@@ -59,5 +59,7 @@ export class ConfigurationError extends Error {
 export function oneLine(found: Problem | Located): string {
   const place =
     'file' in found ? [found.file, found.line, found.column].filter((part) => part !== null).join(':') + '  ' : ''
-  return `${place}${keyOf(found.path)}  ${found.message}; ${found.remedy}  (${found.code})`
+  // Of a file that could not be read nothing else is to be named.
+  const key = place !== '' && found.path.length === 0 ? '' : `${keyOf(found.path)}  `
+  return `${place}${key}${found.message}; ${found.remedy}  (${found.code})`
 }

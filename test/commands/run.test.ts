@@ -89,14 +89,39 @@ t.test('a start that cannot work says why and exits with 1', async (t) => {
 })
 
 t.test('what is used wrongly exits with 2 and says what was meant', async (t) => {
-  for (const args of [[], ['rum'], ['run', '--chek'], ['status', 'extra']]) {
-    t.equal((await sidegate(...args)).code, 2, args.join(' '))
-  }
+  const wrong = [
+    [],
+    ['rum'],
+    ['run', '--chek'],
+    ['run', '--json'],
+    ['status', 'extra'],
+    ['status', '--admin', '127.0.0.1'],
+    ['demo', '--port', '65536'],
+    ['demo', '--port', '0x10'],
+    ['audit', 'tail', '--redis', 'http://redis'],
+  ]
+  for (const args of wrong) t.equal((await sidegate(...args)).code, 2, args.join(' '))
   t.match((await sidegate('rum')).stderr, 'Did you mean run?')
   const help = await sidegate('--help')
   t.equal(help.code, 0)
   for (const command of ['run', 'status', 'policy', 'demo']) t.match(help.stdout, new RegExp(`^ {2}${command}\\b`, 'm'))
   t.match((await sidegate('run', '--help')).stdout, 'Examples:')
+})
+
+t.test('a file that is not there is named, and what should be', async (t) => {
+  const gone = join(folder(t), 'gone')
+  const said: readonly (readonly [args: readonly string[], message: string])[] = [
+    [['run', '--check', '--config', gone], `error  ${gone}  does not exist; name the configuration with --config FILE`],
+    [['status', '--config', import.meta.dirname], `${import.meta.dirname}  is a directory; name the configuration`],
+    [['policy', 'build', 'bundles/starter', '--output', gone, '--sign', gone], `the key ${gone} does not exist`],
+    [['policy', 'explain', await buildBundle('bundles/permissive'), gone], `${gone} does not exist`],
+  ]
+  for (const [args, message] of said) {
+    const { code, stderr } = await sidegate(...args)
+    t.equal(code, 1, args.join(' '))
+    t.match(stderr, message)
+    t.notMatch(stderr, 'ENOENT')
+  }
 })
 
 t.test('the status of a sidecar that does not run says so and exits with 1', async (t) => {

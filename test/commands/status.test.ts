@@ -42,6 +42,8 @@ targets:
   t.match(stdout, 'UNSIGNED')
   t.match(stdout, /lines {2}postgres on port \d+: 1 connections, 1 sessions\n {2}1 {2}allow {4}permissive\.all/)
   t.match(JSON.parse((await status('--json')).stdout), { ready: true, targets: [{ name: 'lines' }] })
+  const asked = ['status', '--admin', admin, '--token-file', join(base, 'token')]
+  t.equal((await run(process.execPath, [MAIN, ...asked])).code, 0, 'without its configuration')
   writeFileSync(join(base, 'other'), 'another', { mode: 0o600 })
   writeFileSync(file, text.replace('tokenFile: token', 'tokenFile: other'))
   const refused = await status()

@@ -25,7 +25,7 @@ export function withOrigin(command: Command): Command {
   return command
     .option('-c, --config <file>', 'the configuration that says where records are', 'sidegate.yaml')
     .addOption(new Option('--journal <directory>', "read a journal's directory").conflicts('redis'))
-    .option('--redis <url>', 'read all instances in Redis')
+    .option('--redis <url>', 'read all instances in Redis', redisOf)
     .option('--password-file <file>', 'the password for --redis')
     .option('--prefix <prefix>', "the streams' prefix for --redis", 'sidegate')
 }
@@ -60,6 +60,11 @@ function isJournal(directory: string): boolean {
   } catch {
     return false
   }
+}
+
+function redisOf(text: string): string {
+  if (/^rediss?:\/\//.test(text) && URL.canParse(text)) return text
+  throw new InvalidArgumentError('an address is expected: redis://host:6379 or rediss://host:6379')
 }
 
 export function countOf(text: string): number {

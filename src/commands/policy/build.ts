@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Attestation } from '../../policy/attestation.ts'
 import { buildPolicy } from '../../policy/authoring/build.ts'
 import { AuthoringError } from '../../policy/authoring/findings.ts'
 import { signingKey } from '../../policy/authoring/sign.ts'
 import { paintFor } from '../terminal.ts'
+import { readKey } from './key.ts'
 
 interface Flags {
   readonly output: string
@@ -16,7 +17,7 @@ interface Flags {
 }
 
 export async function build(folder: string, flags: Flags): Promise<void> {
-  const key = flags.sign === undefined ? null : signingKey(readFileSync(flags.sign, 'utf8'), flags.keyId)
+  const key = flags.sign === undefined ? null : signingKey(readKey(flags.sign), flags.keyId)
   if (key === null && flags.serial !== undefined) {
     throw new AuthoringError('policy.unsigned', '--serial stands under a signature: give --sign too')
   }

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { Paint } from '../../config/printout.ts'
 import type { Decision, Effect } from '../../gate/decision.ts'
 import { explainInput } from '../../policy/authoring/explain.ts'
 import { plainly, safeJson } from '../audit/text.ts'
 import { paintFor } from '../terminal.ts'
+import { readKey } from './key.ts'
 
 interface Flags {
   readonly key?: string
@@ -11,7 +11,7 @@ interface Flags {
 }
 
 export async function explain(bundle: string, input: string, { key, json }: Flags): Promise<void> {
-  const pem = key === undefined ? null : readFileSync(key, 'utf8')
+  const pem = key === undefined ? null : readKey(key)
   const { decision, revision } = await explainInput(bundle, input, pem)
   if (json === true) process.stdout.write(`${safeJson(JSON.stringify({ revision, decision }, null, 2))}\n`)
   else process.stdout.write(`${lines(plainly(decision), paintFor(process.stdout)).join('\n')}\n`)

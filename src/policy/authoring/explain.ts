@@ -38,7 +38,9 @@ function readInput(file: string): string {
   try {
     input = JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw new AuthoringError('policy.input', `${file} is not a JSON file: ${(error as Error).message}`, [], error)
+    const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    const why = gone ? 'does not exist' : `is not a JSON file: ${(error as Error).message}`
+    throw new AuthoringError('policy.input', `${file} ${why}`, [], error)
   }
   const wrong = check('input', input) ?? checkDetail(input)
   if (wrong !== null) throw new AuthoringError('policy.input', `${file} is not a policy input: ${wrong}`)
