@@ -44,6 +44,7 @@ export interface Setting {
 
 const WAITS = 'a-message-waits'
 const ANSWERS_WAIT = 'answers-wait'
+const RECORDS_WAIT = 'records-wait'
 /** How long the agent has to read its last answers before the connection is cut. */
 const LINGER_MS = 5_000
 
@@ -65,6 +66,9 @@ export class Conversation {
   readonly #resolve: (reason: string) => void
   readonly #gate: Gate
   readonly #outgoing: Outgoing
+  readonly #inFlight: number
+  /** Bytes of the agent's that came since something waits for its record. */
+  #unsent = 0
   #over = false
   #linger: NodeJS.Timeout | undefined
 
@@ -76,11 +80,13 @@ export class Conversation {
     this.#log = setting.log
     this.#signal = setting.signal
     this.#gate = setting.gate
+    this.#inFlight = setting.limits.inFlight
     const { agent, upstream, reader } = parties
     this.#outgoing = new Outgoing(
       setting.gate,
       (bytes) => void forward(agent, upstream, bytes),
       (error) => this.#unrecorded(error),
+      () => this.#sent(),
     )
     this.#relay = new Relay({
       ...setting,
@@ -109,7 +115,10 @@ export class Conversation {
 
   /** The agent's leg is listened to from now on; its handlers. */
   readonly agent = {
-    chunk: (bytes: Buffer): void => this.#try(() => this.#agentSide.receive(Buffer.from(bytes))),
+    chunk: (bytes: Buffer): void => {
+      this.#try(() => this.#agentSide.receive(Buffer.from(bytes)))
+      this.#received(bytes.length)
+    },
     end: (): void => this.#agentLeft(),
     drain: (): void => {
       this.#parties.agent.resume(ANSWERS_WAIT)
@@ -159,6 +168,18 @@ export class Conversation {
     this.#parties.agent.destroy()
     this.#parties.upstream.destroy()
     this.#agentClosed()
+  }
+
+  /** COPY data, above all, would fill the memory while a slow disk takes the records of whatever came before. */
+  #received(bytes: number): void {
+    if (this.#over || this.#outgoing.empty) return
+    this.#unsent += bytes
+    if (this.#unsent > this.#inFlight) this.#parties.agent.pause(RECORDS_WAIT)
+  }
+
+  #sent(): void {
+    this.#unsent = 0
+    this.#parties.agent.resume(RECORDS_WAIT)
   }
 
   #try(handle: () => void): void {
@@ -248,6 +269,7 @@ export class Conversation {
     // What the agent still sends is read and dropped: unread, it would make the kernel throw our last words away.
     agent.resume(WAITS)
     agent.resume(ANSWERS_WAIT)
+    agent.resume(RECORDS_WAIT)
     if (agent.socket.destroyed) return this.#agentClosed()
     this.#linger = setTimeout(() => agent.destroy(), LINGER_MS)
   }

@@ -12,15 +12,18 @@ export class Outgoing {
   readonly #gate: Gate
   readonly #write: (bytes: Uint8Array) => void
   readonly #fail: (error: unknown) => void
+  readonly #sent: () => void
   #items: Item[] = []
   /** Batches whose records are on their way to the disk, oldest first: the gate calls back in order. */
   readonly #batches: (readonly Item[])[] = []
   #closed = false
 
-  constructor(gate: Gate, write: (bytes: Uint8Array) => void, fail: (error: unknown) => void) {
+  /** @param sent called when nothing waits for its record any more. */
+  constructor(gate: Gate, write: (bytes: Uint8Array) => void, fail: (error: unknown) => void, sent = () => {}) {
     this.#gate = gate
     this.#write = write
     this.#fail = fail
+    this.#sent = sent
   }
 
   get empty(): boolean {
@@ -63,6 +66,7 @@ export class Outgoing {
     } catch (misuse) {
       this.#fail(misuse)
     }
+    if (this.#batches.length === 0) this.#sent()
   }
 
   #send(batch: readonly Item[]): void {

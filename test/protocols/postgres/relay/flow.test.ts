@@ -1,6 +1,6 @@
 /** Much at once, large pieces, and parties that do not keep pace. */
 import t from 'tap'
-import { encodeQuery } from '../../../../src/protocols/postgres/messages.ts'
+import { encodeCopyData, encodeCopyDone, encodeQuery } from '../../../../src/protocols/postgres/messages.ts'
 import { shown } from '../../../support/wire.ts'
 import { ask, bind, execute, parse, refusing, setting, sync, until, whole } from './setting.ts'
 
@@ -46,6 +46,27 @@ t.test('an agent that does not read holds up the target, not the memory of the s
   t.ok(grown < 40, `80 MB wait at the server, ${grown.toFixed(1)} MiB here`)
   client.socket.resume()
   t.match((await client.ready()).at(-2), { type: 'C', text: 'SELECT 10000' })
+})
+
+t.test('COPY data that waits for a slow journal holds up the agent, not the memory of the sidecar', async (t) => {
+  const { connect, record, sql } = await setting(t, 'CREATE TABLE log (what text)')
+  const client = await connect()
+  client.send(encodeQuery('COPY log FROM STDIN'))
+  await client.until(({ type }) => type === 'G')
+  record.automatic = false
+  const rows = encodeCopyData(Buffer.from(`${'x'.repeat(1023)}\n`.repeat(64)))
+  let taken = 0
+  for (let sent = 0; sent < 64 * MIB; sent += rows.length) {
+    client.socket.write(rows, () => (taken += rows.length))
+    if (sent % MIB === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  t.ok(taken < 32 * MIB, `${taken / MIB} MiB were taken of 64`)
+  record.automatic = true
+  record.flush()
+  client.send(encodeCopyDone())
+  t.match(shown(await client.ready()), /^C\(COPY 65536\) Z\(I\)$/, 'and goes on when the journal does')
+  t.same(await sql('SELECT count(*)::int AS n FROM log'), [{ n: 65_536 }])
 })
 
 t.test('an agent that does not read its refusals is not asked for more of them', async (t) => {
