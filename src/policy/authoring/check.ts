@@ -4,6 +4,7 @@ import { combinerSources, type Source } from '../combiner.ts'
 import { parseModules } from './ast.ts'
 import { checkBinding } from './binding.ts'
 import { checkBuiltins } from './builtins.ts'
+import { checkEvery } from './every.ts'
 import { AuthoringError, type Finding } from './findings.ts'
 import { checkHeads } from './heads.ts'
 import { type Run, runOpa } from './opa.ts'
@@ -34,6 +35,7 @@ export async function checkSources(sources: Sources): Promise<readonly Finding[]
     ...checkBinding(program),
     ...checkBuiltins(program),
     ...checkHeads(program),
+    ...checkEvery(program),
     ...checkReferences(program, roots),
     ...findings,
     ...(await checkWithOpa(sources)),

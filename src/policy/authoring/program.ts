@@ -53,10 +53,13 @@ export class Program {
     return used
   }
 
-  /** Every rule that the six kinds reach. A reference to a whole package reaches all of it. */
-  reached(): ReadonlySet<string> {
+  /** Every rule that the six kinds, or those of them that are meant, reach. A reference to a whole package reaches all of it. */
+  reached(meant: (kind: Kind) => boolean = () => true): ReadonlySet<string> {
     const reached = new Set<string>()
-    const waiting = [...this.definitions.keys()].filter((name) => isKind(name.split('.')[2] ?? ''))
+    const waiting = [...this.definitions.keys()].filter((name) => {
+      const kind = name.split('.')[2] ?? ''
+      return isKind(kind) && meant(kind)
+    })
     for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
       if (reached.has(name)) continue
       reached.add(name)
