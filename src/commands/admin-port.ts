@@ -1,6 +1,6 @@
 /** Asks the running sidecar, at its admin port, with the token that its configuration names. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { loadConfiguration } from '../config/load.ts'
+import { loadAdmin } from '../config/load.ts'
 import { address, formatAddress } from '../config/values.ts'
 import { readSecret } from '../credentials/secret.ts'
 
@@ -34,7 +34,7 @@ function addressIn(text: string): string {
 
 export function adminOf({ config, admin, tokenFile }: AdminOptions): Admin {
   if (admin !== undefined && tokenFile !== undefined) return { listen: address.parse(admin), tokenFile }
-  const configured = loadConfiguration(config).configuration.admin
+  const configured = loadAdmin(config)
   if (configured === undefined) {
     throw new Error(`${config} configures no admin port: add admin.listen and admin.tokenFile`)
   }

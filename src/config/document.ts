@@ -19,7 +19,11 @@ export function readDocument(file: string, text: string): Document {
     const { line, col } = offset === undefined ? { line: null, col: null } : lines.linePos(offset)
     return { ...found, file, line, column: col }
   }
-  const faults = [...document.errors, ...document.warnings].map((fault) => {
+  const found = [...document.errors, ...document.warnings].sort((one, other) => one.pos[0] - other.pos[0])
+  // Where the parser has lost its place, what follows is no fault of its own.
+  const first = found.find(({ code }) => code !== 'DUPLICATE_KEY')
+  const told = found.filter((fault) => fault === first || fault.code === 'DUPLICATE_KEY')
+  const faults = told.map((fault) => {
     const duplicate = fault.code === 'DUPLICATE_KEY'
     const [code, remedy] = duplicate
       ? (['config.duplicate-key', 'keep one of them'] as const)

@@ -1,6 +1,7 @@
 /** From a YAML file to a configuration that has been checked in every way that needs no network. */
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
+import type { z } from 'zod'
 import { MAX_CONFIGURATION, readDocument } from './document.ts'
 import { checkFiles, resolveFiles } from './files.ts'
 import { problemsOf } from './issues.ts'
@@ -35,6 +36,33 @@ export function loadConfiguration(file: string, env: Environment = process.env):
   const errors = located.filter(({ severity }) => severity === 'error').sort(byPlace)
   if (errors.length > 0 || !parsed.success) throw new ConfigurationError(errors)
   return { file, configuration: parsed.data, weaknesses: located.sort(byPlace) }
+}
+
+/** Where the admin port is; undefined where none is configured. As {@link section} has it. */
+export function loadAdmin(file: string, env: Environment = process.env): Configuration['admin'] {
+  return section(file, 'admin', schema.pick({ admin: true }), env).admin
+}
+
+/** Where the records are. As {@link section} has it. */
+export function loadRecord(file: string, env: Environment = process.env): Configuration['record'] {
+  return section(file, 'record', schema.pick({ record: true }), env).record
+}
+
+/**
+ * One section, for commands that need no more: a mistake elsewhere, or a secret that only the sidecar may read, keeps nobody from the
+ * kill switch and the records. Its files are not looked at.
+ */
+function section<Part extends object>(file: string, name: string, part: z.ZodType<Part>, env: Environment): Part {
+  const document = readDocument(file, readText(file))
+  if (document.problems.length > 0) throw new ConfigurationError(document.problems)
+  const base = dirname(resolve(file))
+  const read = (from: string) => readBounded(resolve(base, from))
+  const { value, problems } = substitute({ [name]: child(document.value, name) }, { env, read })
+  const parsed = part.safeParse(value)
+  if (!parsed.success) problems.push(...problemsOf(part, parsed.error.issues, value))
+  if (problems.length > 0 || !parsed.success) throw new ConfigurationError(problems.map((one) => document.locate(one)))
+  resolveFiles(parsed.data, base)
+  return parsed.data
 }
 
 /** The checks of {@link loadConfiguration} for a configuration that was made in memory: returns its weaknesses. */

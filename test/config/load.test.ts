@@ -1,7 +1,7 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { loadConfiguration } from '../../src/config/load.ts'
+import { loadAdmin, loadConfiguration, loadRecord } from '../../src/config/load.ts'
 import { ConfigurationError, type Located, oneLine } from '../../src/config/problem.ts'
 import { certificateIn, folderOf, GOOD, write } from './fixture.ts'
 
@@ -198,4 +198,39 @@ t.test('a secret that everyone on the machine may read is shown as a weakness', 
   chmodSync(join(folder, 'agent.key'), 0o644)
   const { weaknesses } = loadConfiguration(write(folder, GOOD), {})
   t.match(weaknesses, [{ code: 'config.open-secret', line: 14, path: ['targets', 'orders-db', 'agent', 'tls', 'key'] }])
+})
+
+t.test('of a file that is no YAML the first place is told, and not all that follows from it', async (t) => {
+  const { lines } = mistakes(write(folderOf(t), GOOD.replace('[ orders ]', '[ orders')))
+  t.equal(lines.length, 1, lines.join('\n'))
+  t.match(lines[0], 'syntax')
+})
+
+t.test('mistakes elsewhere keep nobody from the kill switch and the records', async (t) => {
+  const folder = folderOf(t)
+  const broken = GOOD.replace('protocol: postgres', 'protocol: ftp').replace('bundle.pub', 'gone')
+  for (const name of ['password', 'admin-token']) rmSync(join(folder, name))
+  const file = write(folder, broken.replace('orders.db.internal', "'${env:NOT_SET}'"))
+  t.throws(() => loadConfiguration(file, {}))
+  t.same(loadAdmin(file, {}), {
+    listen: { host: '127.0.0.1', port: 15020 },
+    tokenFile: join(folder, 'admin-token'),
+  })
+  t.match(loadRecord(file, {}), {
+    journal: { directory: join(folder, 'journal'), maxSize: 1024 ** 3 },
+    redis: { prefix: 'sidegate', passwordFile: join(folder, 'password') },
+  })
+  t.equal(loadAdmin(write(folder, GOOD.replace(/^admin.*\n/m, '')), {}), undefined)
+  const own: readonly (readonly [from: string, to: string, place: RegExp])[] = [
+    ['tokenFile: admin-token', 'tokkenFile: admin-token', /sidegate\.yaml:2:\d+ {2}admin\.tokkenFile {2}is not a key/],
+    ['tokenFile: admin-token', "tokenFile: '${env:NO}'", /admin\.tokenFile {2}the variable NO is not set/],
+    ['admin: {', 'admin: { version: 1, ', /admin\.version {2}is not a key/],
+  ]
+  for (const [from, to, message] of own) {
+    t.throws(() => loadAdmin(write(folder, GOOD.replace(from, to)), {}), { message }, to)
+  }
+  t.throws(() => loadRecord(write(folder, GOOD.replace(/^record:\n(?: .*\n)+/m, '')), {}), {
+    message: /record {2}is missing/,
+  })
+  t.throws(() => loadRecord(write(folder, '[]'), {}), { code: 'config.invalid' })
 })

@@ -1,6 +1,6 @@
 /** Where the commands of `audit` read from, as their options say: the same for all of them. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { loadConfiguration } from '../../config/load.ts'
+import { loadRecord } from '../../config/load.ts'
 import { duration } from '../../config/values.ts'
 import { type Archive, JournalArchive } from '../../record/archive.ts'
 import { segmentsOf } from '../../record/directory.ts'
@@ -47,7 +47,7 @@ export function archiveOf(args: OriginArguments): Archive {
 function originOf({ config, journal, redis, passwordFile, prefix }: OriginArguments): Origin {
   if (journal !== undefined) return { kind: 'journal', directory: journal }
   if (redis !== undefined) return { kind: 'redis', settings: { url: redis, passwordFile }, prefix }
-  const { record } = loadConfiguration(config).configuration
+  const record = loadRecord(config)
   const { directory } = record.journal
   if (isJournal(directory)) return { kind: 'journal', directory }
   if (record.redis !== undefined) return { kind: 'redis', settings: record.redis, prefix: record.redis.prefix }
