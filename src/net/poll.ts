@@ -64,7 +64,7 @@ export class Answering {
     const now = performance.now()
     this.#askedAt = now
     if (this.#soon === 0 || now < crowdedUntil) return
-    if (++sampled === SAMPLE) look(now)
+    if (sampled++ % SAMPLE === 0) look(now)
     until = now + WINDOW
     if (polling) return
     polling = true
@@ -86,11 +86,13 @@ export class Answering {
   }
 }
 
-/** Whether others wanted the processor during the last polls. */
+/** Whether others wanted the processor during the last polls. What they wanted while nobody polled says nothing. */
 function look(now: number): void {
   const { involuntaryContextSwitches } = process.resourceUsage()
-  if (involuntaryContextSwitches - interruptions >= INTERRUPTED) crowdedUntil = now + CROWDED_MS
+  const crowded = sampled > 1 && involuntaryContextSwitches - interruptions >= INTERRUPTED
   interruptions = involuntaryContextSwitches
+  if (!crowded) return
+  crowdedUntil = now + CROWDED_MS
   sampled = 0
 }
 
