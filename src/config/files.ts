@@ -94,6 +94,8 @@ function checkFile(named: Named): Problem[] {
   if (stats.isDirectory()) {
     return kind === 'bundle' ? [] : [problem('config.file', path, `${file} is a directory`, 'name a file')]
   }
+  // A device may have no end, and a pipe is empty when it is read again.
+  if (!stats.isFile()) return [problem('config.file', path, `${file} is no regular file`, 'name one')]
   return checkContent(named, stats)
 }
 

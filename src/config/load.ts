@@ -109,9 +109,15 @@ function whyUnread(error: unknown): string {
   return code === '' && error instanceof Error ? error.message : `cannot be read (${code})`
 }
 
+/** A configuration may come by a pipe, which says nothing of its size; a device may have no end. */
 function readBounded(file: string): string {
-  if (statSync(file).size > MAX_CONFIGURATION) throw new Error(`is larger than ${MAX_CONFIGURATION} bytes`)
-  return readFileSync(file, 'utf8')
+  const tooLarge = () => new Error(`is larger than ${MAX_CONFIGURATION} bytes`)
+  const stats = statSync(file)
+  if (stats.size > MAX_CONFIGURATION) throw tooLarge()
+  if (stats.isCharacterDevice()) throw new Error('is a device')
+  const text = readFileSync(file, 'utf8')
+  if (text.length > MAX_CONFIGURATION) throw tooLarge()
+  return text
 }
 
 function byPlace(one: Located, other: Located): number {

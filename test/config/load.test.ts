@@ -178,6 +178,7 @@ t.test('files are looked into before the sidecar starts', async (t) => {
     ['bundle.pub', 'token', 'policy.bundle.key', /no public key/],
     ['tokenFile: admin-token', 'tokenFile: empty', 'admin.tokenFile', /is empty/],
     ['tokenFile: admin-token', 'tokenFile: .', 'admin.tokenFile', /is a directory/],
+    ['tokenFile: admin-token', 'tokenFile: /dev/zero', 'admin.tokenFile', /is no regular file/],
     ['record:', 'masks: { keyFile: password }\nrecord:', 'masks.keyFile', /too short to be a key/],
     ['directory: journal', 'directory: token', 'record.journal.directory', /no directory/],
     [
@@ -198,6 +199,13 @@ t.test('a secret that everyone on the machine may read is shown as a weakness', 
   chmodSync(join(folder, 'agent.key'), 0o644)
   const { weaknesses } = loadConfiguration(write(folder, GOOD), {})
   t.match(weaknesses, [{ code: 'config.open-secret', line: 14, path: ['targets', 'orders-db', 'agent', 'tls', 'key'] }])
+})
+
+t.test('a device without an end is not read', async (t) => {
+  const folder = folderOf(t)
+  const { all } = mistakes(write(folder, GOOD.replace('orders.db.internal', "'${file:/dev/zero}'")))
+  t.match(all, [{ code: 'config.substitution', message: '/dev/zero cannot be read' }])
+  t.match(mistakes('/dev/zero').all, [{ code: 'config.file', message: 'is a device' }])
 })
 
 t.test('of a file that is no YAML the first place is told, and not all that follows from it', async (t) => {
