@@ -27,15 +27,18 @@ const NAME_UNITS = NAME_BYTES / 3
 export class Names<T> {
   readonly #limit: number
   readonly #pipeline: { readonly segment: number }
+  readonly #weigh: (value: T) => number
   readonly #newest = new Map<string, Version<T>>()
 
   /**
    * @param limit how many names may be known at once; removals that the server has not confirmed count.
    * @param pipeline where the agent is in its pipeline
+   * @param weigh what one of them holds in memory
    */
-  constructor(limit: number, pipeline: { readonly segment: number }) {
+  constructor(limit: number, pipeline: { readonly segment: number }, weigh: (value: T) => number) {
     this.#limit = limit
     this.#pipeline = pipeline
+    this.#weigh = weigh
   }
 
   get(name: string): T | undefined {
@@ -66,6 +69,19 @@ export class Names<T> {
   /** Another name fits within the limit. */
   get room(): boolean {
     return this.#newest.size < this.#limit
+  }
+
+  /** What all names but this one hold together. */
+  weightBeside(name: string): number {
+    const own = key(name)
+    let weight = 0
+    for (const [other, newest] of this.#newest) {
+      if (other === own) continue
+      for (let version: Version<T> | null = newest; version !== null; version = version.previous) {
+        if (version.value !== null) weight += this.#weigh(version.value)
+      }
+    }
+    return weight
   }
 
   define(name: string, value: T): Version<T> {

@@ -21,7 +21,7 @@ t.test('once all is answered, a name stands for what the server has by it', asyn
   const details = fc.check(
     fc.property(steps, fc.infiniteStream(fc.nat(3)), (script, pauses) => {
       const pipeline = { segment: 0 }
-      const names = new Names<number>(100, pipeline)
+      const names = new Names<number>(100, pipeline, () => 1)
       const server = new Map<string, number>()
       const sent: { version: Version<number>; step: Step; segment: number }[] = []
       let skipping = -1
@@ -61,7 +61,7 @@ t.test('once all is answered, a name stands for what the server has by it', asyn
 
 t.test('what another segment may not have changed has to be waited for', async (t) => {
   const pipeline = { segment: 0 }
-  const names = new Names<number>(10, pipeline)
+  const names = new Names<number>(10, pipeline, () => 1)
   names.confirm(names.define('s', 1))
   const again = names.define('s', 2)
   t.equal(names.settling('s'), undefined, 'within the segment, whoever uses it is skipped with it')
@@ -76,7 +76,7 @@ t.test('what another segment may not have changed has to be waited for', async (
 })
 
 t.test('names are one where the server cuts them to one', async (t) => {
-  const names = new Names<number>(10, { segment: 0 })
+  const names = new Names<number>(10, { segment: 0 }, () => 1)
   const long = 'n'.repeat(63)
   names.define(`${long}one`, 1)
   t.equal(names.get(`${long}other`), 1)
@@ -91,7 +91,7 @@ t.test('names are one where the server cuts them to one', async (t) => {
 })
 
 t.test('there is room up to the limit, and again when names are removed', async (t) => {
-  const names = new Names<number>(2, { segment: 0 })
+  const names = new Names<number>(2, { segment: 0 }, () => 1)
   names.confirm(names.define('a', 1))
   t.ok(names.room)
   names.confirm(names.define('b', 1))

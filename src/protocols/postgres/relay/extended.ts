@@ -30,6 +30,7 @@ import { type Refused, refused } from './refused.ts'
 import type { Relay } from './relay.ts'
 import { type Execute, type Held, type Revoked, RunRequest } from './requests.ts'
 import type { Span } from './spans.ts'
+import { weightOfValues } from './weight.ts'
 
 export class ExtendedQuery {
   readonly #relay: Relay
@@ -68,13 +69,14 @@ export class ExtendedQuery {
     return this.#askForTypes(prepared).then(() => this.#hold(bind, prepared, frame))
   }
 
-  #tooMuch({ parameters }: Bind): Refusal | null {
+  #tooMuch({ portal, parameters }: Bind): Refusal | null {
     const { limits, names } = this.#relay
     if (parameters.length > limits.parameters) {
       const message = `${parameters.length} parameters, and ${limits.parameters} are permitted`
       return refusal('command.too-large', message, 'bind fewer at once')
     }
-    return names.portals.room ? null : refusal('session.limit', 'the session holds too many portals', 'CLOSE some')
+    if (names.roomFor('portals', portal, weightOfValues(parameters))) return null
+    return refusal('session.limit', 'the session holds too many portals, or too large ones', 'CLOSE some')
   }
 
   describe(buffer: Buffer, start: number, end: number): void | Promise<void> {
@@ -238,6 +240,10 @@ export class ExtendedQuery {
     if ('refusal' in statement) {
       relay.refuse(portal.statement.shape.text, statement.refusal)
       return this.#refuse(statement)
+    }
+    if (execute !== null && !relay.names.roomToRun(statement)) {
+      const because = refusal('session.limit', 'the session holds too many names, or too large ones', 'CLOSE some')
+      return this.#refuse(refused(relay.refuse(statement.shape.text, because)))
     }
     const request = new RunRequest(relay, statement, portal, held, execute, this.#revoked)
     return relay.judge(request, (verdict) => this.#ruled(request, verdict))

@@ -7,6 +7,7 @@ import { Names, type Version } from '../names.ts'
 import type { Analysis, Statement } from '../statement.ts'
 import type { Portal, Prepared } from './execution.ts'
 import { type Refused, refused } from './refused.ts'
+import { LIGHT, MOST_WEIGHT, weightKept, weightOf, weightOfPortal } from './weight.ts'
 
 /** Texts to statements, by the target's cache; a promise where a large one is parsed off the main thread. */
 export interface Analyses {
@@ -36,9 +37,26 @@ export class Naming {
 
   /** @param limit how many names of each kind may be known at once. */
   constructor(limit: number, pipeline: { readonly segment: number }, analyses: Analyses) {
-    this.statements = new Names(limit, pipeline)
-    this.portals = new Names(limit, pipeline)
+    this.statements = new Names(limit, pipeline, weightOf)
+    this.portals = new Names(limit, pipeline, weightOfPortal)
     this.#analyses = analyses
+  }
+
+  /** There is room for one more of that weight, under that name. */
+  roomFor(kind: 'statements' | 'portals', name: string, weight: number): boolean {
+    const names = this[kind]
+    if (!names.room) return false
+    if (weight <= LIGHT) return true
+    const beside = names.weightBeside(name)
+    return beside === 0 || beside + weight <= MOST_WEIGHT
+  }
+
+  /** There is room for what the statement keeps when it runs. */
+  roomToRun(statement: Statement): boolean {
+    const { role } = innermost(statement)
+    const weight = weightKept(innermost(statement))
+    if (role.is === 'prepare') return this.roomFor('statements', role.name, weight)
+    return role.is === 'declare' ? this.roomFor('portals', role.name, weight) : true
   }
 
   /** The unnamed statement ends, with the server's next answer. */

@@ -10,6 +10,7 @@ import { NO_CHANGES } from './naming.ts'
 import { type Refused, refused } from './refused.ts'
 import type { Relay } from './relay.ts'
 import { ParseRequest } from './requests.ts'
+import { weightOfText } from './weight.ts'
 
 interface Parse {
   readonly name: string
@@ -45,8 +46,12 @@ export class Preparing {
       const because = refusal('command.unparsable', 'cannot insert multiple commands into a prepared statement')
       return this.#refuse(parse, refused(relay.refuse(parse.text, because)))
     }
-    if (!names.statements.room) {
-      const because = refusal('session.limit', 'the session holds too many prepared statements', 'DEALLOCATE some')
+    if (!names.roomFor('statements', parse.name, weightOfText(parse.text))) {
+      const because = refusal(
+        'session.limit',
+        'the session holds too many prepared statements, or too large ones',
+        'DEALLOCATE some',
+      )
       return this.#refuse(parse, refused(relay.refuse(parse.text, because)))
     }
     const { name, text, types } = parse

@@ -63,12 +63,10 @@ export class SimpleQuery {
       relay.refuse(text, statements.refusal)
       return this.refuse(statements)
     }
-    if (!relay.names.statements.room || !relay.names.portals.room) {
-      return this.refuse(
-        refused(
-          relay.refuse(text, refusal('session.limit', 'the session holds too many names', 'DEALLOCATE or CLOSE some')),
-        ),
-      )
+    const { names } = relay
+    if (!names.statements.room || !names.portals.room || !statements.every((each) => names.roomToRun(each))) {
+      const message = 'the session holds too many names, or too large ones'
+      return this.refuse(refused(relay.refuse(text, refusal('session.limit', message, 'DEALLOCATE or CLOSE some'))))
     }
     const request = new QueryRequest(relay, statements, bytes, this.#revoked)
     return relay.judge(request, (verdict) => this.#ruled(request, verdict))

@@ -144,6 +144,27 @@ t.test('SQL and the protocol share names, both ways', async (t) => {
   t.equal(await ask(client, bind('', 's'), execute(''), sync()), 'E(26000) Z(I)')
 })
 
+t.test('what names hold is bounded by its size too, and the session goes on', async (t) => {
+  const { connect } = await setting(t, '', { catalogue: { refresh: '1h' } })
+  const client = await connect()
+  const large = (at: number) => `SELECT ${at}, '${'x'.repeat(240_000)}'`
+  const told: string[] = []
+  for (let at = 0; at < 20; at++) told.push(await ask(client, parse(`s${at}`, large(at)), sync()))
+  t.same(new Set(told), new Set(['1 Z(I)', 'E(54000) Z(I)']))
+  t.ok(told.indexOf('E(54000) Z(I)') >= 15, 'many megabytes of statements are held')
+  t.equal(await ask(client, parse('', 'SELECT 1'), bind(''), execute(''), sync()), '1 2 D(1) C(SELECT 1) Z(I)')
+  t.equal(await ask(client, encodeQuery(`PREPARE q AS ${large(99)}`)), 'E(54000) Z(I)', 'by SQL as well')
+  await ask(client, encodeQuery('DEALLOCATE ALL'))
+  t.equal(await ask(client, encodeQuery(`PREPARE q AS ${large(99)}`)), 'C(PREPARE) Z(I)')
+
+  await ask(client, encodeQuery('BEGIN'))
+  await ask(client, parse('v', 'SELECT length($1::text)'), sync())
+  const value = 'x'.repeat(3_900_000)
+  for (let at = 0; at < 10; at++) t.equal(await ask(client, bind(`p${at}`, 'v', [value]), sync()), '2 Z(T)')
+  await ask(client, bind('p10', 'v', [value]), sync())
+  t.equal(await ask(client, bind('p11', 'v', [value]), sync()), 'E(54000) Z(E)', 'and no more of portals')
+})
+
 t.test('no more names are held than the target allows, and the session goes on', async (t) => {
   const { connect } = await setting(t, '', { limits: { names: 3 } })
   const client = await connect()
