@@ -130,5 +130,5 @@ t.test('the status of a sidecar that does not run says so and exits with 1', asy
   )
   const { code, stderr } = await sidegate('status', '--config', file)
   t.equal(code, 1)
-  t.match(stderr, 'no sidecar answers at http://127.0.0.1:9/status')
+  t.match(stderr, 'no sidecar answers at http://127.0.0.1:9')
 })

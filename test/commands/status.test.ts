@@ -48,7 +48,7 @@ targets:
   writeFileSync(file, text.replace('tokenFile: token', 'tokenFile: other'))
   const refused = await status()
   t.equal(refused.code, 1)
-  t.match(refused.stderr, 'does not accept the token')
+  t.match(refused.stderr, 'does not hold the token')
   agent.destroy()
 })
 

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { lines, plainly, safeJson } from '../../src/commands/audit/text.ts'
+import { proofOf } from '../../src/commands/run/proof.ts'
 import type { Json } from '../../src/gate/json.ts'
 import { run } from '../support/process.ts'
 import { folder } from './run/fixture.ts'
@@ -47,7 +48,7 @@ t.test('texts of a value are each one line that acts on nothing, and spaces in t
   t.equal(lines('one\n  two'), 'one\n  two')
 })
 
-t.test('whoever answers in place of the sidecar cannot act on the terminal that asks', async (t) => {
+t.test('what a sidecar says cannot act on the terminal that asks, whatever came into it', async (t) => {
   const base = folder(t)
   const session = {
     id: ACTS,
@@ -83,6 +84,8 @@ t.test('whoever answers in place of the sidecar cannot act on the terminal that 
   }
   let wrong = false
   const server = createServer((request, response) => {
+    const [, nonce = ''] = /^\/proof\?nonce=(\w+)$/.exec(request.url ?? '') ?? []
+    if (nonce !== '') return void response.end(JSON.stringify({ proof: proofOf('the-token-of-the-tests', nonce) }))
     response.statusCode = wrong ? 400 : 200
     response.end(JSON.stringify(wrong ? { error: ACTS } : request.url === '/status' ? status : [session]))
   }).listen(0, '127.0.0.1')

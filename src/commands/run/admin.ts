@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type Action, json, type Page, type Reply, servePages } from './http.ts'
+import { NONCE, proofOf } from './proof.ts'
 
 export interface AdminSources {
   /** Reads the token anew, so that a rotated one holds at once. */
@@ -19,7 +20,13 @@ export function serveAdmin(listen: { readonly host: string; readonly port: numbe
     (await holdsToken(request, sources))
       ? await page()
       : { ...json(401, { error: 'a bearer token is needed' }), headers: CHALLENGE }
+  const prove = async ({ url = '' }: IncomingMessage): Promise<Reply> => {
+    const [, nonce = ''] = /\?nonce=(\w+)$/.exec(url) ?? []
+    if (!NONCE.test(nonce)) return json(400, { error: 'a nonce of 64 hexadecimal digits is needed' })
+    return json(200, { proof: proofOf(await sources.token(), nonce) })
+  }
   const pages = new Map<string, Page>([
+    ['/proof', prove],
     ['/status', (request) => guarded(request, () => sources.status())],
     ['/sessions', (request) => guarded(request, () => sources.sessions())],
   ])

@@ -1,10 +1,14 @@
 import { once } from 'node:events'
-import { request } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { createServer, request } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import t from 'tap'
+import { askAdmin } from '../../../src/commands/admin-port.ts'
 import { serveAdmin } from '../../../src/commands/run/admin.ts'
 import { json, MAX_CONNECTIONS, text } from '../../../src/commands/run/http.ts'
 import { serveProbes } from '../../../src/commands/run/probes.ts'
+import { isProof } from '../../../src/commands/run/proof.ts'
+import { folder } from './fixture.ts'
 
 const NO_SESSIONS = { sessions: () => json(200, []), end: () => json(404, {}) }
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
@@ -64,6 +68,37 @@ t.test('status is for whoever holds the token of the moment', async (t) => {
   token = 'second'
   t.equal((await get('Bearer first')).status, 401, 'a rotated token holds at once')
   t.equal((await get('Bearer second')).status, 200)
+})
+
+t.test('the admin port proves that it holds the token, once for each question', async (t) => {
+  const server = await serveAdmin(LOOPBACK, { token: async () => 'token', status: () => json(200, {}), ...NO_SESSIONS })
+  t.teardown(() => server.close())
+  const ask = (query: string) => fetch(`http://127.0.0.1:${server.port}/proof${query}`)
+  const [one, other] = ['0', '1'].map((digit) => digit.repeat(64))
+  const { proof } = (await (await ask(`?nonce=${one}`)).json()) as { proof: string }
+  t.ok(isProof(proof, 'token', one ?? ''))
+  t.notOk(isProof(proof, 'token', other ?? ''))
+  t.notOk(isProof(proof, 'tokem', one ?? ''))
+  for (const wrong of [null, 7, '', `${proof}0`, proof.slice(1)]) t.notOk(isProof(wrong, 'token', one ?? ''))
+  for (const query of ['', '?nonce=', '?nonce=12', `?nonce=${one}0`, `?nonce=${'g'.repeat(64)}`, `?n=${one}`]) {
+    t.equal((await ask(query)).status, 400, query)
+  }
+})
+
+t.test('whoever listens in place of the sidecar is not told the token', async (t) => {
+  const heard: string[] = []
+  const thief = createServer((request, response) => {
+    heard.push(JSON.stringify([request.url, request.headers]))
+    response.end('{"proof":"00","ready":true}')
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => thief.close())
+  await once(thief, 'listening')
+  const base = folder(t)
+  const listen = { host: '127.0.0.1', port: (thief.address() as AddressInfo).port }
+  const admin = { listen, tokenFile: join(base, 'token') }
+  await t.rejects(askAdmin(admin, '/status'), /does not hold the token in .*, which was not sent there/)
+  t.equal(heard.length, 1)
+  t.notMatch(heard[0], 'the-token-of-the-tests')
 })
 
 t.test('a token that cannot be read lets nobody in', async (t) => {
