@@ -4,8 +4,10 @@
  * A thread that sleeps is woken by the scheduler, and on a virtual machine whose processor has halted meanwhile that costs
  * 20–50 µs, twice a command: more than a local server takes for a row. So after a write the event loop goes on polling
  * for {@link WINDOW}, as a kernel does before it halts (`haltpoll`), on legs whose peers answer that soon. For one client that halves
- * what the sidecar adds, for no more processor time than sleeping and waking takes. A peer that takes longer is soon not waited for,
- * and while others want the processor nobody is.
+ * what the sidecar adds, for no more processor time than sleeping and waking takes.
+ *
+ * It is no good where others want the processor, the peer among them, or where there is always something to do. So both ways are
+ * tried, and answers are polled for only while they come sooner so.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -19,25 +21,22 @@ const MOST = 8
 const LATE = 2
 const AT_FIRST = 2 * LATE
 
-/**
- * Of so many polls, this many in which the thread was taken off its processor mean that others want it: polling then only makes them,
- * and the peer perhaps among them, wait. After {@link CROWDED_MS} it is tried again.
- */
-const SAMPLE = 32
-const INTERRUPTED = SAMPLE / 8
-const CROWDED_MS = 1_000
+/** So many answers show how soon they come one way; in one of so many such rounds the other way is tried. */
+export const ROUND = 64
+export const ROUNDS = 16
+/** Polling has to save a sixth of the time until the answer, to be worth the processor's. */
+const WORTH = 5 / 6
+/** Of an answer that takes longer than anybody would poll for, no more than this counts. */
+const LONGEST = 1
 
 /** Of the control group, version 2: quota and period in microseconds, or `max`. */
 const QUOTA = '/sys/fs/cgroup/cpu.max'
 
+/** Whether legs poll. With one processor the peer could not run meanwhile, and with less than one of quota it is no time to waste. */
+let polls = worthwhile()
 let until = 0
 let polling = false
-let polls = worthwhile()
-let sampled = 0
-let interruptions = 0
-let crowdedUntil = 0
 
-/** Whether legs poll. With one processor the peer could not run meanwhile, and with less than one of quota it is no time to waste. */
 function worthwhile(): boolean {
   if (availableParallelism() < 2) return false
   try {
@@ -48,14 +47,47 @@ function worthwhile(): boolean {
   }
 }
 
-/** Turns polling on or off, for tests and where it is not wanted. */
+/** Turns polling on or off, for tests and where it is not wanted. What was found out before is forgotten. */
 export function usePolling(on: boolean): void {
   polls = on
+  trial = new Trial()
 }
+
+/** Which way answers come sooner: awake or asleep. */
+class Trial {
+  awake = true
+  #rounds = 0
+  #count = 0
+  #sum = 0
+  /** Milliseconds, of late; null while that way was not tried. */
+  #awake: number | null = null
+  #asleep: number | null = null
+
+  /** An answer of a peer that answers soon came after so many milliseconds. */
+  came(took: number): void {
+    this.#sum += Math.min(took, LONGEST)
+    if (++this.#count === ROUND) this.#next()
+  }
+
+  #next(): void {
+    const took = this.#sum / this.#count
+    if (this.awake) this.#awake = lately(this.#awake, took)
+    else this.#asleep = lately(this.#asleep, took)
+    this.#count = this.#sum = 0
+    this.#rounds++
+    if (this.#awake === null || this.#asleep === null) this.awake = this.#awake === null
+    else this.awake = this.#awake < this.#asleep * WORTH === this.#rounds % ROUNDS > 0
+  }
+}
+
+const lately = (before: number | null, now: number): number => (before === null ? now : (before + now) / 2)
+
+let trial = new Trial()
 
 /** One peer's habit of answering. */
 export class Answering {
   #askedAt = 0
+  #awake = false
   #soon = AT_FIRST
 
   /** Something was sent that it may answer. */
@@ -63,8 +95,8 @@ export class Answering {
     if (!polls) return
     const now = performance.now()
     this.#askedAt = now
-    if (this.#soon === 0 || now < crowdedUntil) return
-    if (sampled++ % SAMPLE === 0) look(now)
+    this.#awake = trial.awake && this.#soon > 0
+    if (!this.#awake) return
     until = now + WINDOW
     if (polling) return
     polling = true
@@ -76,24 +108,15 @@ export class Answering {
     if (this.#askedAt === 0) return
     const took = performance.now() - this.#askedAt
     this.#askedAt = 0
-    if (took <= (this.#soon === 0 ? WINDOW_ASLEEP : WINDOW)) this.#soon = Math.min(MOST, this.#soon + 1)
+    if (this.#soon > 0) trial.came(took)
+    if (took <= (this.#awake ? WINDOW : WINDOW_ASLEEP)) this.#soon = Math.min(MOST, this.#soon + 1)
     else this.#soon = Math.max(0, this.#soon - LATE)
   }
 
-  /** It is worth polling for. */
+  /** It answers soon enough to be polled for. */
   get soon(): boolean {
     return this.#soon > 0
   }
-}
-
-/** Whether others wanted the processor during the last polls. What they wanted while nobody polled says nothing. */
-function look(now: number): void {
-  const { involuntaryContextSwitches } = process.resourceUsage()
-  const crowded = sampled > 1 && involuntaryContextSwitches - interruptions >= INTERRUPTED
-  interruptions = involuntaryContextSwitches
-  if (!crowded) return
-  crowdedUntil = now + CROWDED_MS
-  sampled = 0
 }
 
 /** An immediate that is due keeps the event loop from sleeping: it looks at the sockets and comes back here. */

@@ -1,100 +1,124 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
-import { Answering, usePolling } from '../../src/net/poll.ts'
+import t, { type Test } from 'tap'
+import { Answering, ROUND, ROUNDS, usePolling } from '../../src/net/poll.ts'
 
-/** Far beyond the window, and far within it. */
-const LATE_MS = 5
-/** For so long nobody is polled for then, and a little more. */
-const CROWDED_MS = 1_050
-/** A test may be interrupted within any one of them, hardly within all. */
-const TRIES = 100
+/** Milliseconds: when answers come where they are soon, late for a sleeper, and late. */
+const SOON = 0.02
+const DROWSY = 0.15
+const LATE = 5
 
-usePolling(true)
-
-async function late(peer: Answering, times: number): Promise<void> {
-  for (let time = 0; time < times; time++) {
-    peer.asked()
-    await sleep(LATE_MS)
-    peer.came()
+/** Time passes only where a test says so. */
+function clock(t: Test): (ms: number) => void {
+  const real = performance.now.bind(performance)
+  let now = 1
+  performance.now = () => now
+  usePolling(true)
+  t.teardown(() => {
+    performance.now = real
+    usePolling(true)
+  })
+  return (ms) => {
+    now += ms
   }
 }
 
-function soon(peer: Answering): void {
-  for (let time = 0; time < TRIES; time++) {
-    peer.asked()
-    peer.came()
-  }
-}
-
+/** How many event loop turns are kept from sleeping now: one, or none. */
 const due = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length
 
-t.test('a new peer is polled for', async (t) => {
-  const peer = new Answering()
-  t.ok(peer.soon)
-  peer.asked()
-  t.equal(due(), 1)
-})
+/** Lets polls of earlier tests come to their end, which is behind them by the test's clock. */
+async function turns(pass: (ms: number) => void): Promise<void> {
+  pass(LATE)
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
 
-t.test('polling ends by itself when no answer comes', async (t) => {
+t.test('a new peer is polled for, until its answer should have come', async (t) => {
+  const pass = clock(t)
+  await turns(pass)
   new Answering().asked()
-  await sleep(LATE_MS)
+  t.equal(due(), 1)
+  pass(SOON)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(due(), 1)
+  await turns(pass)
   t.equal(due(), 0)
 })
 
-t.test('a peer that answers late is not polled for any more', async (t) => {
+function answer(peer: Answering, pass: (ms: number) => void, ms: number, times = 1): void {
+  for (let time = 0; time < times; time++) {
+    peer.asked()
+    pass(ms)
+    peer.came()
+  }
+}
+
+t.test('a peer that answers late is not polled for any more, until it answers soon again', async (t) => {
+  const pass = clock(t)
   const peer = new Answering()
-  await late(peer, 2)
+  answer(peer, pass, LATE, 2)
   t.notOk(peer.soon)
+  await turns(pass)
   peer.asked()
   t.equal(due(), 0)
-})
-
-t.test('a peer that was slow and answers soon is polled for again', async (t) => {
-  const peer = new Answering()
-  await late(peer, 2)
-  soon(peer)
-  t.ok(peer.soon)
+  pass(DROWSY)
+  peer.came()
+  t.ok(peer.soon, 'asleep, what would have come in time is a little late')
 })
 
 t.test('a peer that has long answered soon may be late now and then', async (t) => {
+  const pass = clock(t)
   const peer = new Answering()
-  soon(peer)
-  await late(peer, 3)
+  answer(peer, pass, SOON, 20)
+  answer(peer, pass, LATE, 3)
   t.ok(peer.soon)
-  await late(peer, 1)
+  answer(peer, pass, LATE)
   t.notOk(peer.soon)
 })
 
 t.test('what comes unasked says nothing of a peer', async (t) => {
+  const pass = clock(t)
   const peer = new Answering()
-  await late(peer, 1)
-  for (let time = 0; time < TRIES; time++) peer.came()
-  await late(peer, 1)
+  answer(peer, pass, LATE)
+  for (let time = 0; time < 20; time++) peer.came()
+  answer(peer, pass, LATE)
   t.notOk(peer.soon)
 })
 
-t.test('nothing is polled for where that is not wanted', async (t) => {
-  usePolling(false)
-  t.teardown(() => usePolling(true))
-  new Answering().asked()
-  t.equal(due(), 0)
+/** Which rounds of answers were polled for, where answers take so long awake and asleep. */
+async function rounds(pass: (ms: number) => void, count: number, awake: number, asleep: number): Promise<string> {
+  const peer = new Answering()
+  let shown = ''
+  for (let round = 0; round < count; round++) {
+    let polled = 0
+    for (let time = 0; time < ROUND; time++) {
+      await turns(pass)
+      peer.asked()
+      const polls = due() > 0
+      if (polls) polled++
+      pass(polls ? awake : asleep)
+      peer.came()
+    }
+    shown += polled === ROUND ? '1' : polled === 0 ? '0' : '?'
+  }
+  return shown
+}
+
+t.test('answers are polled for while they come sooner so, and the other way is tried now and then', async (t) => {
+  t.equal(await rounds(clock(t), ROUNDS + 2, SOON, DROWSY), `10${'1'.repeat(ROUNDS - 2)}01`)
 })
 
-t.test('while others want the processor nobody is polled for', async (t) => {
-  const usage = process.resourceUsage
-  t.teardown(() => {
-    process.resourceUsage = usage
-  })
-  let interruptions = 0
-  process.resourceUsage = () => ({ ...usage.call(process), involuntaryContextSwitches: (interruptions += TRIES) })
-  const peer = new Answering()
-  soon(peer)
-  await sleep(LATE_MS)
-  peer.asked()
+t.test('answers that come no sooner for it are not polled for, but now and then', async (t) => {
+  t.equal(await rounds(clock(t), ROUNDS + 2, SOON, SOON), `10${'0'.repeat(ROUNDS - 2)}10`)
+})
+
+t.test('what others do meanwhile changes the way', async (t) => {
+  const pass = clock(t)
+  t.match(await rounds(pass, ROUNDS, SOON, DROWSY), /111$/)
+  t.match(await rounds(pass, 2 * ROUNDS, DROWSY / 2, SOON), /000$/)
+})
+
+t.test('nothing is polled for where that is not wanted', async (t) => {
+  const pass = clock(t)
+  await turns(pass)
+  usePolling(false)
+  new Answering().asked()
   t.equal(due(), 0)
-  t.ok(peer.soon)
-  await sleep(CROWDED_MS)
-  peer.came()
-  peer.asked()
-  t.equal(due(), 1)
 })
