@@ -9,6 +9,9 @@ import { besiege, keepsSecrets, MASKED, send, WAYS } from './siege.ts'
 const siege = await besiege(t, MASKED, {
   more: `
 ALTER TABLE customers ADD COLUMN loud text GENERATED ALWAYS AS (upper(ssn)) STORED;
+CREATE TABLE kept_rows (id integer, was customers, all_of customers[]);
+INSERT INTO kept_rows SELECT id, c, ARRAY[c] FROM customers c;
+CREATE VIEW kept_shown AS SELECT (was).ssn FROM kept_rows;
 CREATE TABLE members (id integer PRIMARY KEY, ssn text UNIQUE, email text);
 CREATE UNIQUE INDEX ON members (lower(email));
 INSERT INTO members VALUES (1, '${PLANTED}-1', 'ada@example.com ${PLANTED}');
@@ -22,6 +25,16 @@ const FORMS = [
   'TABLE ONLY customers',
   'SELECT ssn AS harmless FROM customers',
   'SELECT loud FROM customers',
+  'SELECT was FROM kept_rows',
+  'TABLE kept_rows',
+  '!SELECT (was).ssn FROM kept_rows',
+  '!SELECT (was).* FROM kept_rows',
+  '!SELECT (all_of[1]).email FROM kept_rows',
+  '!SELECT to_jsonb(k) FROM kept_rows k',
+  '!SELECT u.ssn FROM kept_rows, unnest(all_of) u',
+  '!SELECT * FROM kept_shown',
+  '!COPY kept_rows TO STDOUT',
+  'SELECT id FROM kept_rows',
   '!SELECT reverse(loud) FROM customers',
   'SELECT name, s FROM (SELECT name, ssn AS s FROM customers) x',
   'SELECT * FROM vip',

@@ -121,6 +121,8 @@ export interface Catalogue {
   type(schema: string | null, name: string): number | undefined
   /** Functions that run when there is another value of that type, or two are compared: of domains, of operator classes. */
   typeChecks?(type: number): readonly FunctionEntry[]
+  /** The types of users that a value of that type is made of, all levels deep: elements, columns of rows. */
+  typeParts?(type: number): readonly number[]
   /** None where absent. */
   readonly coercions?: readonly Coercion[]
   /** Schema changes run code: there are event triggers. */

@@ -10,6 +10,7 @@ export interface Calls {
   readonly checking: ReadonlyMap<number, readonly FunctionEntry[]>
   /** By type. */
   readonly typeChecks: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly typeParts: ReadonlyMap<number, readonly number[]>
   readonly coercions: readonly Coercion[]
 }
 
@@ -43,6 +44,7 @@ export function callsOf(rows: CallRows, functions: readonly FunctionEntry[], bui
     writing: unseen(placed(rows.calls, 'writes', entryOf, checks), OWN_KEY),
     checking: of('checks'),
     typeChecks: both(checks, compares),
+    typeParts: parts,
     coercions: coercionsOf(rows.casts, parts, entryOf),
   }
 }

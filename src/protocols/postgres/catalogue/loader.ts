@@ -107,6 +107,7 @@ function snapshotOf(rows: Record<Part, Rows>, path: string, version: string): Sn
     operators: operatorsOf(rows.operators, functions, builtins),
     types: typesOf(rows.types),
     typeChecks: calls.typeChecks,
+    typeParts: calls.typeParts,
     coercions: calls.coercions,
     eventTriggers: rows.eventTriggers.length > 0,
   })

@@ -14,6 +14,7 @@ export interface SnapshotParts {
   readonly types: readonly { readonly oid: number; readonly schema: string; readonly name: string }[]
   /** By type; none where absent. */
   readonly typeChecks?: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly typeParts?: ReadonlyMap<number, readonly number[]>
   readonly coercions?: readonly Coercion[]
   readonly eventTriggers?: boolean
 }
@@ -33,6 +34,7 @@ export class Snapshot implements Catalogue {
   readonly #operators: BySchema<FunctionEntry[]>
   readonly #types: BySchema<number>
   readonly #typeChecks: ReadonlyMap<number, readonly FunctionEntry[]>
+  readonly #typeParts: ReadonlyMap<number, readonly number[]>
 
   constructor(parts: SnapshotParts) {
     this.revision = parts.revision
@@ -45,6 +47,7 @@ export class Snapshot implements Catalogue {
     this.#operators = several(parts.operators, (operator) => operator.function)
     this.#types = single(parts.types, (type) => type.oid)
     this.#typeChecks = parts.typeChecks ?? new Map()
+    this.#typeParts = parts.typeParts ?? new Map()
     this.coercions = parts.coercions ?? []
     this.eventTriggers = parts.eventTriggers === true
   }
@@ -81,12 +84,17 @@ export class Snapshot implements Catalogue {
     return this.#typeChecks.get(type) ?? NONE
   }
 
+  typeParts(type: number): readonly number[] {
+    return this.#typeParts.get(type) ?? NO_TYPES
+  }
+
   #path(schema: string | null): readonly string[] {
     return schema === null ? this.searchPath : [schema]
   }
 }
 
 const NONE: readonly FunctionEntry[] = Object.freeze([])
+const NO_TYPES: readonly number[] = Object.freeze([])
 
 function first<T>(from: BySchema<T>, path: readonly string[], name: string): T | undefined {
   for (const schema of path) {

@@ -20,6 +20,8 @@ export interface CompiledMasks {
   readonly empty: boolean
   /** By relation, by column number. */
   readonly columns: ReadonlyMap<number, ReadonlyMap<number, ColumnMask>>
+  /** Types of rows that have masked columns: whoever keeps such rows keeps their values. */
+  readonly rows: ReadonlySet<number>
   /** Relations of which nothing may be read, because a mask names a column that they do not have. */
   readonly damaged: ReadonlySet<number>
   /** Masks that hide nothing as they are: an unknown relation or column, a malformed name. For status. */
@@ -66,6 +68,7 @@ class Compiler {
       revision: this.#catalogue.revision,
       empty: masks.length === 0,
       columns: this.#columns,
+      rows: this.#rows(),
       damaged: this.#damaged,
       unknown: Object.freeze(this.#unknown),
       unsupported: this.#unsupported,
@@ -124,6 +127,14 @@ class Compiler {
       }
     }
     return found
+  }
+
+  #rows(): ReadonlySet<number> {
+    const types = [...this.#columns.keys(), ...this.#damaged].flatMap((oid) => {
+      const relation = this.#catalogue.relationByOid(oid)
+      return relation === undefined ? [] : (this.#catalogue.type(relation.schema, relation.name) ?? [])
+    })
+    return new Set(types)
   }
 
   #hideColumn(relation: Relation, attnum: number, column: string, method: MaskMethod): void {

@@ -1,5 +1,12 @@
 /** What one statement's planning knows and finds out: the masks, the catalogue, and what the statement touches. */
-import { type Catalogue, FIRST_USER_OID, type FunctionClass, type FunctionEntry, type Relation } from '../catalogue.ts'
+import {
+  type Catalogue,
+  type Column,
+  FIRST_USER_OID,
+  type FunctionClass,
+  type FunctionEntry,
+  type Relation,
+} from '../catalogue.ts'
 import type { ColumnMask, CompiledMasks } from './compile.ts'
 import { quoted } from './names.ts'
 import { because, masked } from './refusing.ts'
@@ -71,7 +78,7 @@ export class Planning {
     if (relation.kind === 'toast' || relation.system === 'values' || relation.system === 'secret') {
       throw because(`${name} can show values of masked columns`, 'leave it out')
     }
-    if (columns.has(relation.oid)) {
+    if (columns.has(relation.oid) || this.#keepsRows(relation)) {
       this.touched = true
       this.scrub = true
     }
@@ -82,8 +89,9 @@ export class Planning {
     const { columns, damaged } = this.masks
     const read = new Set(relation.reads)
     for (const oid of read) {
-      if (columns.has(oid) || damaged.has(oid)) return true
-      for (const deeper of this.catalogue.relationByOid(oid)?.reads ?? []) read.add(deeper)
+      const shown = this.catalogue.relationByOid(oid)
+      if (columns.has(oid) || damaged.has(oid) || (shown !== undefined && this.#keepsRows(shown))) return true
+      for (const deeper of shown?.reads ?? []) read.add(deeper)
     }
     return false
   }
@@ -129,11 +137,23 @@ export class Planning {
   /** The columns of a relation, in order. */
   columns(relation: Relation): Columns {
     const masks = this.masks.columns.get(relation.oid)
-    const list = relation.columns.map(({ name, attnum }) => {
-      const mask = masks?.get(attnum) ?? null
+    const list = relation.columns.map((column) => {
+      const { name, attnum } = column
+      const mask = masks?.get(attnum) ?? (this.#isRow(column) ? hidden(relation, column) : null)
       return { name, origin: { table: relation.oid, attnum, mask } }
     })
     return { list, open: false }
+  }
+
+  /** A column of it keeps rows of a relation with masked columns. */
+  #keepsRows({ columns }: Relation): boolean {
+    return columns.some((column) => this.#isRow(column))
+  }
+
+  #isRow({ typeOid }: Column): boolean {
+    const { rows } = this.masks
+    if (typeOid < FIRST_USER_OID || rows.size === 0) return false
+    return rows.has(typeOid) || (this.catalogue.typeParts?.(typeOid) ?? []).some((part) => rows.has(part))
   }
 
   /** Refuses a call that could read a masked column by itself, whichever of the name's functions the server means. */
@@ -167,6 +187,11 @@ export class Planning {
       )
     }
   }
+}
+
+/** A row is no text, and becomes NULL. */
+function hidden({ schema, name }: Relation, column: Column): ColumnMask {
+  return { column: quoted(schema, name, column.name), method: 'redact' }
 }
 
 function nameOf(name: readonly string[]): readonly [schema: string | null, own: string] {
