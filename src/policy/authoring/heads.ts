@@ -14,6 +14,9 @@ const TAKES_ANYTHING: ReadonlySet<string> = new Set(
   'sprintf json.marshal type_name is_array is_boolean is_null is_number is_object is_set is_string'.split(' '),
 )
 
+/** How many of the operands have to be of a type; of others all. */
+const CERTAIN: ReadonlyMap<string, number> = new Map([['object.get', 1]])
+
 interface Known {
   readonly program: Program
   readonly schemas: Schemas
@@ -50,8 +53,10 @@ function absent({ program, schemas }: Known, definition: Definition, key: unknow
 function failing({ program, schemas, origins }: Known, definition: Definition, key: unknown, kind: string): Finding[] {
   return callsOf(program, definition, key).flatMap(({ name, operator, operands }) => {
     // Said already, wherever it stands.
-    if (TAKES_ANYTHING.has(name) || OF_ELEMENTS.has(name) || !origins.isAgents(definition, operands)) return []
-    if (name === 'object.get' && isObject(program, definition, operands[0], schemas)) return []
+    if (TAKES_ANYTHING.has(name) || OF_ELEMENTS.has(name)) return []
+    const isCertain = (operand: Term) =>
+      !origins.isAgents(definition, operand) || isTyped(program, definition, operand, schemas)
+    if (operands.slice(0, CERTAIN.get(name)).every(isCertain)) return []
     const message = `${name} fails where an operand is not of its type (null), and this ${kind} would yield nothing`
     const remedy =
       'use sprintf, or a helper of data.sidegate.values: values.text(value, fallback), values.field(object, path, fallback)'
@@ -61,10 +66,11 @@ function failing({ program, schemas, origins }: Known, definition: Definition, k
   })
 }
 
-function isObject(program: Program, { module }: Definition, term: Term | undefined, schemas: Schemas): boolean {
+/** A part of every input that has one type, and is never null. */
+function isTyped(program: Program, { module }: Definition, term: Term, schemas: Schemas): boolean {
   const parts = refOf(term)
-  if (term === undefined || parts === undefined || program.resolve(module, term)[0] !== 'input') return false
-  return alwaysThere(parts.slice(1), schemas)?.every(({ type }) => type === 'object') === true
+  if (parts === undefined || program.resolve(module, term)[0] !== 'input') return false
+  return alwaysThere(parts.slice(1), schemas)?.every(({ type }) => typeof type === 'string' && type !== 'null') === true
 }
 
 /** What the schemas say of a part of the input that is in every one; null where it may not be there. */

@@ -83,6 +83,7 @@ t.test('what is in every input may be said, and what is not with a fallback', as
     'values.field(input.command.detail.body, ["metadata", "name"], "?")',
     'sprintf("%s", [values.text(input.command.detail.upgrade, "?")])',
     'values.joined(" ", input.principal.groups, "?")',
+    'sprintf("%d of %s", [input.target.port - 1, upper(input.command.action)])',
   ]
   for (const message of messages) {
     const head = `{"code": "x", "message": ${message}}`
