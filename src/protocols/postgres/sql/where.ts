@@ -1,5 +1,5 @@
 /** Whether a WHERE picks rows: it depends on the row that would be written, in every way that it can be true. */
-import { fieldsOf, list, strings, struct, type Fields } from './nodes.ts'
+import { constant, fieldsOf, list, strings, type Fields } from './nodes.ts'
 import { type Item, type Scope, SYSTEM_COLUMNS } from './scope.ts'
 import type { Walk } from './walk.ts'
 
@@ -44,17 +44,48 @@ function mentions(node: unknown, { walk, target, scope }: Place): boolean {
 function isTautology(node: unknown, place: Place, negated: boolean): boolean {
   const test = fieldsOf(node, 'NullTest')
   if (test !== undefined) return (test['nulltesttype'] === 'IS_NOT_NULL') !== negated && isNeverNull(test['arg'], place)
+  const sublink = fieldsOf(node, 'SubLink')
+  if (sublink !== undefined) return !negated && isAmongItself(sublink, place)
   const expression = fieldsOf(node, 'A_Expr')
   if (expression === undefined) return false
+  if (expression['kind'] === 'AEXPR_DISTINCT' && constant(expression['rexpr']) === null) {
+    return !negated && isNeverNull(expression['lexpr'], place)
+  }
   if (comparesWithItself(expression)) return true
   const operator = strings(expression['name']).at(-1) ?? ''
   const right = expression['rexpr']
-  if (operator.endsWith('~~') || operator.endsWith('~~*')) {
-    const pattern = struct(fieldsOf(right, 'A_Const')?.['sval'])?.['sval']
-    return typeof pattern === 'string' && /^%+$/.test(pattern) && operator.startsWith('!') === negated
+  const matchesAll = ANYTHING[operator.replace(/^!/, '')]
+  if (matchesAll !== undefined) {
+    const pattern = constant(right)
+    return typeof pattern === 'string' && matchesAll.test(pattern) && operator.startsWith('!') === negated
   }
   const same = negated ? ['<>', '<', '>'] : ['=', '>=', '<=']
   return same.includes(operator) && bare(expression['lexpr']) === bare(right)
+}
+
+/** Patterns that every text matches, by operator. */
+const ANYTHING: Readonly<Record<string, RegExp | undefined>> = Object.freeze({
+  __proto__: null,
+  '~~': /^%+$/,
+  '~~*': /^%+$/,
+  '~': /^\^?(\.\*\$?)?$/,
+  '~*': /^\^?(\.\*\$?)?$/,
+} as unknown as Record<string, RegExp>)
+
+/** `x IN (SELECT x FROM the same table)`, which has each of its rows. */
+function isAmongItself({ subLinkType, testexpr, subselect }: Fields, { target }: Place): boolean {
+  const select = fieldsOf(subselect, 'SelectStmt')
+  const [from, ...more] = list(select?.['fromClause'])
+  if (subLinkType !== 'ANY_SUBLINK' || select === undefined || more.length > 0) return false
+  const same = fieldsOf(from, 'RangeVar')?.['relname'] === target.table?.name
+  const picks = ['whereClause', 'havingClause', 'limitCount', 'limitOffset'].some((clause) => clause in select)
+  const column = strings(fieldsOf(testexpr, 'ColumnRef')?.['fields']).at(-1)
+  return (
+    same &&
+    !picks &&
+    column !== undefined &&
+    columnsIn(select['targetList']).some((path) => path.endsWith(`.${column}`))
+  )
 }
 
 /** The column's own NOT NULL says so, or it is one of the system's. */
