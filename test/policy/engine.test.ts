@@ -390,6 +390,28 @@ t.test('a policy that is slower than its budget is not activated', async (t) => 
   t.equal(code(engine, 'select 1'), 'reads')
 })
 
+t.test('the active bundle may be signed anew with another key, and only that', async (t) => {
+  const directory = folder(t)
+  const [pair, other] = [keyPair(), keyPair()]
+  const [file, key] = [join(directory, 'bundle.tar.gz'), join(directory, 'bundle.pub')]
+  const release = async (by: typeof pair, options: Parameters<typeof bundleFiles>[0] = {}) => {
+    writeFileSync(key, by.publicPem)
+    writeFileSync(file, await archive(await sign(bundleFiles({ revision: 'v5', ...options }), by, { serial: 5 })))
+  }
+  await release(pair)
+  const settings = { bundle: { file, key }, mode: 'enforce', budget: BUDGET } as const
+  const engine = await PolicyEngine.start(settings, { combiners: COMBINERS })
+  t.teardown(() => engine.close())
+  await release(other)
+  await engine.reload()
+  t.match(engine.status(), { active_revision: 'v5', serial: 5, code: null })
+  for (const options of [{ data: { settings: { allowed: 'all', rounds: 0 } } }, { metadata: { mode: 'observe' } }]) {
+    await release(other, options)
+    await engine.reload()
+    t.match(engine.status(), { active_revision: 'v5', code: 'bundle.rollback' }, JSON.stringify(options))
+  }
+})
+
 t.test('signed bundles are asked for their key, and never go back to an older serial', async (t) => {
   const directory = folder(t)
   const [pair, other] = [keyPair(), keyPair()]
