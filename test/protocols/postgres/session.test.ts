@@ -91,6 +91,34 @@ t.test('an agent that cancels what waits for people takes it back, and goes on',
   t.equal(shown(await client.ready()), 'T D(1) C(SELECT 1) Z(I)')
 })
 
+t.test('what was granted does not run where the schema has changed meanwhile', async (t) => {
+  const { connect, policy, approval, sql, record } = await setting(
+    t,
+    'CREATE TABLE log (n int); CREATE TABLE other (n int)',
+  )
+  policy.rule = ({ command, grant }) => {
+    return command.shape.text.includes('INSERT') && grant === null ? approve('test.held') : ALLOW
+  }
+  const client = await connect()
+  const grant = { by: ['someone'], at: new Date().toISOString(), codes: ['test.held'] }
+  client.send(encodeQuery('INSERT INTO log VALUES (1)'))
+  await until('somebody is asked', () => approval.holds.length === 1)
+  await sql('ALTER TABLE log RENAME TO former; ALTER TABLE other RENAME TO log')
+  // Another session's unknown name has the catalogs looked at.
+  const witness = await connect()
+  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  await witness.query('SELECT * FROM nothing_of_that_name')
+  approval.holds[0]?.settle({ grant })
+  const told = await client.ready()
+  t.match(errorOf(told), { D: 'approval.withdrawn', H: 'send it again' })
+  t.same(await sql('SELECT n FROM log UNION ALL SELECT n FROM former'), [])
+  t.match(record.decisions.at(-1)?.refusal, { code: 'approval.withdrawn' }, 'on record')
+  client.send(encodeQuery('INSERT INTO log VALUES (2)'))
+  await until('somebody is asked again', () => approval.holds.length === 2)
+  approval.holds[1]?.settle({ grant })
+  t.match(shown(await client.ready()), /C\(INSERT 0 1\) Z\(I\)$/)
+})
+
 t.test(
   'what waits for people in a pipeline runs in its place, and not at all where the pipeline has failed',
   async (t) => {

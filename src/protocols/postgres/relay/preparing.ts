@@ -32,12 +32,18 @@ export class Preparing {
     const parse = { name, text, types, bytes: buffer.subarray(start, end) }
     const misread = this.#relay.misread(name + text)
     if (misread !== null) return this.#refuse(parse, refused(this.#relay.refuse(text, misread)))
-    const analysis = this.#relay.analyses.of(text)
-    if (analysis instanceof Promise) return analysis.then((late) => this.#analysed(parse, late))
-    return this.#analysed(parse, analysis)
+    return this.#analyse(parse)
   }
 
-  #analysed(parse: Parse, analysis: Analysis): void | Promise<void> {
+  #analyse(parse: Parse): void | Promise<void> {
+    // An analysis that takes its time may be of a later revision, never of an earlier one: then it is made again at the Bind.
+    const { revision } = this.#relay
+    const analysis = this.#relay.analyses.of(parse.text)
+    if (analysis instanceof Promise) return analysis.then((late) => this.#analysed(parse, late, revision))
+    return this.#analysed(parse, analysis, revision)
+  }
+
+  #analysed(parse: Parse, analysis: Analysis, revision: number): void | Promise<void> {
     const relay = this.#relay
     if (relay.skipping || relay.over) return
     const { names } = relay
@@ -56,11 +62,10 @@ export class Preparing {
     }
     const { name, text, types } = parse
     const own = names.typed(analysis.statements[0] ?? null, types)
-    const { revision } = relay.analyses.catalogue()
     const prepared: Prepared = { name, text, statement: own, revision, types }
     if (own === null) return this.#prepareNothing(parse, prepared)
     const settling = names.settling(own)
-    if (settling !== undefined) return relay.sent(settling).then(() => this.#analysed(parse, analysis))
+    if (settling !== undefined) return relay.sent(settling).then(() => this.#analyse(parse))
     const statement = names.resolve(own, null)
     if ('refusal' in statement) {
       relay.refuse(text, statement.refusal)

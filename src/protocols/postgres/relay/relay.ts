@@ -139,6 +139,17 @@ export class Relay {
     return answer
   }
 
+  /** The catalogue's revision, under which a request is made. */
+  get revision(): number {
+    return this.analyses.catalogue().revision
+  }
+
+  /** Why what was judged under that revision may mean something else by now: people have taken their time. */
+  outdated(revision: number): Refusal | null {
+    if (revision === this.revision) return null
+    return refusal('approval.withdrawn', 'the schema of the database has changed while this waited', 'send it again')
+  }
+
   /** Has a request judged. Where that took time, the agent may be gone, or the server may have begun to skip. */
   judge(request: Request, concluded: (verdict: Verdict) => void): void | Promise<void> {
     const verdict = this.gate.rule(this.session, request)

@@ -41,10 +41,12 @@ export class ParseRequest implements Request {
   readonly commands: readonly Command[]
   readonly #relay: Relay
   readonly #statement: Statement
+  readonly #revision: number
 
   constructor(relay: Relay, statement: Statement, prepared: Prepared, bytes: Uint8Array) {
     this.#relay = relay
     this.#statement = statement
+    this.#revision = relay.revision
     this.bytes = bytes
     this.commands = [{ shape: statement.shape, varying: preparing(relay.status, statement, prepared.types) }]
   }
@@ -58,7 +60,8 @@ export class ParseRequest implements Request {
   }
 
   honour(_command: Command, decision: Decision): Refusal | null {
-    return this.#relay.obligations.honour(this.#statement, decision, true, [])
+    const { obligations } = this.#relay
+    return this.#relay.outdated(this.#revision) ?? obligations.honour(this.#statement, decision, true, [])
   }
 }
 
@@ -74,6 +77,7 @@ export class RunRequest implements Request {
   plan: MaskPlan = CLEAR
   readonly #relay: Relay
   readonly #execute: Execute | null
+  readonly #revision: number
   #decision: Decision | null = null
 
   constructor(
@@ -89,6 +93,7 @@ export class RunRequest implements Request {
     this.portal = portal
     this.bound = held
     this.#execute = execute
+    this.#revision = relay.revision
     const { role } = statement
     const parameters = role.is === 'execute' ? role.parameters : portal.parameters
     this.commands = [{ shape: statement.shape, varying: executing(relay.status, parameters) }]
@@ -115,6 +120,8 @@ export class RunRequest implements Request {
   }
 
   honour(_command: Command, decision: Decision): Refusal | null {
+    const outdated = this.#relay.outdated(this.#revision)
+    if (outdated !== null) return outdated
     const { obligations } = this.#relay
     this.#decision = decision
     this.plan = obligations.plan(this.statement, decision)

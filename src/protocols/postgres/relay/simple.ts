@@ -31,6 +31,10 @@ export class SimpleQuery {
     const bytes = buffer.subarray(start, end)
     const misread = this.#relay.misread(text)
     if (misread !== null) return this.refuse(refused(this.#relay.refuse(text, misread)))
+    return this.#analyse(text, bytes)
+  }
+
+  #analyse(text: string, bytes: Uint8Array): void | Promise<void> {
     const analysis = this.#relay.analyses.of(text)
     if (analysis instanceof Promise) return analysis.then((late) => this.#analysed(text, bytes, late))
     return this.#analysed(text, bytes, analysis)
@@ -56,7 +60,7 @@ export class SimpleQuery {
     }
     for (const statement of analysis.statements) {
       const settling = relay.names.settling(statement)
-      if (settling !== undefined) return relay.sent(settling).then(() => this.#analysed(text, bytes, analysis))
+      if (settling !== undefined) return relay.sent(settling).then(() => this.#analyse(text, bytes))
     }
     const statements = this.#resolved(analysis.statements)
     if ('refusal' in statements) {
@@ -120,10 +124,12 @@ class QueryRequest implements Request {
   readonly revoked?: (because: Refusal) => void
   permit: Permit | null = null
   readonly #relay: Relay
+  readonly #revision: number
 
   constructor(relay: Relay, statements: readonly Statement[], bytes: Uint8Array, revoked: Revoked) {
     this.#relay = relay
     this.statements = statements
+    this.#revision = relay.revision
     this.bytes = bytes
     this.commands = statements.map((statement) => ({ shape: statement.shape, varying: this.#varying(statement) }))
     if (statements.some((statement) => innermost(statement).role.is === 'copy-in')) {
@@ -140,12 +146,10 @@ class QueryRequest implements Request {
   }
 
   honour(_command: Command, decision: Decision, index: number): Refusal | null {
-    return this.#relay.obligations.honour(
-      this.statements[index] as Statement,
-      decision,
-      this.statements.length === 1,
-      [],
-    )
+    const { obligations } = this.#relay
+    const statement = this.statements[index] as Statement
+    const outdated = this.#relay.outdated(this.#revision)
+    return outdated ?? obligations.honour(statement, decision, this.statements.length === 1, [])
   }
 
   #varying({ role }: Statement) {
