@@ -5,27 +5,16 @@
  * forwarded and not recorded can never be accounted for; a record that cannot be written therefore refuses. Forwarding
  * takes a {@link Permit}, which only this file can make, and which carries the very bytes that were judged.
  */
+import { ask } from './asking.ts'
 import type { Command } from './command.ts'
 import type { Decision } from './decision.ts'
 import type { Answer, ApprovalPort, FrameKind, Grant, Outcome, PolicyPort, Position, RecordPort } from './ports.ts'
-import { type Refusal, type RefusalCode, REFUSALS, refusal, refusalOf } from './refusal.ts'
+import { journalRefusal, type Refusal, refusal } from './refusal.ts'
+import type { Request } from './request.ts'
+import { forbiddenAmong, type Grants, refusalAmong, type Ruling, sameObligations, weigh } from './ruling.ts'
 import { type Context, Session } from './session.ts'
 
-/** What a protocol asks leave to forward: one message, or one run of messages, with all commands in it. */
-export interface Request {
-  /** Judged one by one, permitted or refused together. At least one. */
-  readonly commands: readonly Command[]
-  /** Exactly what will go upstream. Nobody may write to it any more. */
-  readonly bytes: Uint8Array
-  /** Says whether what the decision demands (masks, limits) can be kept for this command; null says that it can. */
-  honour(command: Command, decision: Decision, index: number): Refusal | null
-  /** Present when more bytes follow under the same permit (COPY, a shell, a watch): called when policy takes it back. */
-  readonly revoked?: (refusal: Refusal) => void
-  /** Aborts when the agent leaves or cancels, which withdraws a hold. */
-  readonly signal?: AbortSignal
-  /** Told once when the command begins to wait for people. */
-  readonly held?: (demands: Decision['approvals']) => void
-}
+export type { Request } from './request.ts'
 
 export type Verdict =
   | { readonly kind: 'permitted'; readonly permit: Permit }
@@ -99,17 +88,6 @@ interface Rulings {
   readonly at: number
   readonly revision: string
 }
-
-/** By the command's place in its request; null where nobody was asked. */
-type Grants = readonly (Grant | null)[] | null
-
-/** What the gate makes of one answer of the policy. */
-type Ruling =
-  | { readonly kind: 'allow' }
-  | { readonly kind: 'hold'; readonly demands: Decision['approvals'] }
-  | { readonly kind: 'refuse'; readonly refusal: Refusal }
-
-const ALLOW: Ruling = { kind: 'allow' }
 
 /** Ends a session in its protocol's own form: the agent is told, the connection closes, and what ran is settled. */
 export type EndSession = (because: Refusal) => void
@@ -195,7 +173,7 @@ export class Gate {
     for (let index = 0; index < commands.length; index++) {
       const command = commands[index] as Command
       const answer = this.#policy.decide({ session, command, sequence: sequence + index, grant: null })
-      const ruling = this.#weigh(answer, request, index, null)
+      const ruling = weigh(answer, request, index, null)
       answers.push(answer)
       rulings.push(ruling)
       if (verdict === 'allow' || ruling.kind === 'refuse') verdict = ruling.kind
@@ -249,7 +227,7 @@ export class Gate {
       this.#record.decision({ session, sequence, command, answer, grant: null, refusal: because, at: Date.now() })
       return because
     } catch (error) {
-      return recordRefusal(error)
+      return journalRefusal(error) ?? refusal('record.unavailable')
     }
   }
 
@@ -336,7 +314,8 @@ export class Gate {
       grants.push(null)
       if (ruling.kind !== 'hold' || denied !== null) continue
       const command = request.commands[index] as Command
-      const reply = await this.#ask(session, command, sequence + index, ruling.demands, signal)
+      const question = { session, command, sequence: sequence + index, demands: ruling.demands, signal }
+      const reply = await ask(this.#approval, question, this.#open.get(session.id)?.withdrawals)
       if ('grant' in reply) grants[index] = reply.grant
       else denied = reply.refusal
     }
@@ -347,60 +326,9 @@ export class Gate {
     )
     const refused = denied
     const again = answers.map((answer, index): Ruling =>
-      refused === null
-        ? this.#weigh(answer, request, index, grants[index] ?? null)
-        : { kind: 'refuse', refusal: refused },
+      refused === null ? weigh(answer, request, index, grants[index] ?? null) : { kind: 'refuse', refusal: refused },
     )
     return this.#conclude(session, request, sequence, answers, again, grants)
-  }
-
-  async #ask(
-    session: Session,
-    command: Command,
-    sequence: number,
-    demands: Decision['approvals'],
-    signal: AbortSignal,
-  ) {
-    if (this.#approval === null) {
-      const codes = demands.map((demand) => demand.code).join(', ')
-      return {
-        refusal: refusal('approval.unavailable', `this needs an approval (${codes}), and none can be asked for here`),
-      }
-    }
-    // Whoever asked may leave, and the session may be closed, whether or not the port hears of it.
-    const withdrawals = this.#open.get(session.id)?.withdrawals
-    if (signal.aborted || withdrawals === undefined) return { refusal: refusal('approval.withdrawn') }
-    const leaving = new AbortController()
-    const { promise: withdrawn, resolve } = Promise.withResolvers<{ readonly refusal: Refusal }>()
-    const withdraw = () => {
-      leaving.abort()
-      resolve({ refusal: refusal('approval.withdrawn') })
-    }
-    withdrawals.add(withdraw)
-    signal.addEventListener('abort', withdraw, { once: true })
-    try {
-      const asked = this.#approval.ask({ session, command, sequence, demands, signal: leaving.signal })
-      return await Promise.race([asked, withdrawn])
-    } catch {
-      return { refusal: refusal('approval.unavailable') }
-    } finally {
-      withdrawals.delete(withdraw)
-      signal.removeEventListener('abort', withdraw)
-    }
-  }
-
-  #weigh(answer: Answer, request: Request, index: number, grant: Grant | null): Ruling {
-    const { decision, mode, failed } = answer
-    const enforced = failed || mode === 'enforce'
-    if (decision.effect === 'deny' && enforced) return { kind: 'refuse', refusal: refusalOf(decision) }
-    if (decision.effect === 'approve' && enforced) {
-      const missing = decision.approvals.filter((demand) => !(grant?.codes.includes(demand.code) ?? false))
-      if (decision.approvals.length === 0) return { kind: 'refuse', refusal: refusal('policy.invalid-decision') }
-      if (missing.length > 0 && grant !== null) return { kind: 'refuse', refusal: refusal('approval.denied') }
-      if (missing.length > 0) return { kind: 'hold', demands: missing }
-    }
-    const unsupported = request.honour(request.commands[index] as Command, decision, index)
-    return unsupported === null ? ALLOW : { kind: 'refuse', refusal: unsupported }
   }
 
   /** Records every decision, and mints a permit when all of them allow. */
@@ -431,7 +359,7 @@ export class Gate {
       }
     } catch (error) {
       session.usage.denied += request.commands.length
-      return { kind: 'refused', refusal: recordRefusal(error) }
+      return { kind: 'refused', refusal: journalRefusal(error) ?? refusal('record.unavailable') }
     }
     if (whole !== null) {
       session.usage.denied += request.commands.length
@@ -464,43 +392,11 @@ export class Gate {
       return commands.every((command, index) => {
         const grant = grants?.[index] ?? null
         const answer = this.#policy.decide({ session, command, sequence: permit.sequence + index, grant })
-        const ruling = this.#weigh(answer, request, index, grant)
+        const ruling = weigh(answer, request, index, grant)
         return ruling.kind === 'allow' && sameObligations(answer.decision, permit.decisions[index])
       })
     } catch {
       return false
     }
   }
-}
-
-/** Why the whole request is refused; null when all of it is allowed. */
-function refusalAmong(rulings: readonly Ruling[]): Refusal | null {
-  let whole: Refusal | null = null
-  for (const ruling of rulings) {
-    if (ruling.kind === 'refuse') return ruling.refusal
-    // Asked for only now, by a policy that came after people were asked: nobody granted it.
-    if (ruling.kind === 'hold') whole = refusal('approval.unavailable')
-  }
-  return whole
-}
-
-/** A running stream was set up for its first obligations; others, and a recording of more, would need it set up anew. */
-function sameObligations(now: Decision, then: Decision | undefined): boolean {
-  if (now.record === 'full' && then?.record !== 'full') return false
-  return JSON.stringify([now.masks, now.limits]) === JSON.stringify([then?.masks, then?.limits])
-}
-
-/** The first of the commands that the principal's proof rules out takes the others with it. */
-function forbiddenAmong({ forbids }: Session, commands: readonly Command[]): Refusal | null {
-  if (forbids === null) return null
-  for (const command of commands) {
-    const forbidden = forbids(command)
-    if (forbidden !== null) return forbidden
-  }
-  return null
-}
-
-function recordRefusal(error: unknown): Refusal {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return refusal(typeof code === 'string' && code in REFUSALS ? (code as RefusalCode) : 'record.unavailable')
 }

@@ -46,3 +46,9 @@ export function refusal(code: RefusalCode, message: string = REFUSALS[code], rem
 export function refusalOf(decision: Decision): Refusal {
   return decision.reasons[0] ?? refusal('policy.invalid-decision')
 }
+
+/** What an agent is told where the journal failed; null where it was something else that did. */
+export function journalRefusal(error: unknown): Refusal | null {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'record.unavailable' || code === 'record.spool-full' ? refusal(code) : null
+}

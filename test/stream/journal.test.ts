@@ -1,6 +1,7 @@
 import t from 'tap'
 import { PermitError } from '../../src/gate/gate.ts'
-import { journalRefusal, recorded } from '../../src/stream/journal.ts'
+import { journalRefusal } from '../../src/gate/refusal.ts'
+import { recorded } from '../../src/stream/journal.ts'
 import { permitted } from './permit.ts'
 
 t.test('What waits for the journal goes on when the decision is on record, and not before', async (t) => {

@@ -1,6 +1,5 @@
 /** Refusals as the API server's own `Status` (meta/v1), which kubectl and client libraries print well. */
-import { type Refusal, refusal } from '../../gate/refusal.ts'
-import { journalRefusal } from '../../stream/journal.ts'
+import { journalRefusal, type Refusal, refusal } from '../../gate/refusal.ts'
 import type { RequestFacts } from './request/facts.ts'
 
 export interface Status {

@@ -1,6 +1,5 @@
 /** What an agent is told of an error that is none of its own. */
-import { type Refusal, refusal } from '../../../gate/refusal.ts'
-import { journalRefusal } from '../../../stream/journal.ts'
+import { journalRefusal, type Refusal, refusal } from '../../../gate/refusal.ts'
 import { UpstreamError } from '../legs.ts'
 import { OpenFailed } from './channels.ts'
 
