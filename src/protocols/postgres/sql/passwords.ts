@@ -2,12 +2,17 @@
 import { scanSync } from 'libpg-query'
 import type { Node } from '../statement.ts'
 
-/** Where a password, a connection string or an option of a foreign server may stand. */
+/** Where a password, a connection string, an option of a foreign server or a key that programs keep as a setting may stand. */
 const SECRETIVE: ReadonlySet<string> = new Set([
   'CreateRoleStmt',
   'AlterRoleStmt',
+  'AlterRoleSetStmt',
+  'AlterDatabaseSetStmt',
   'CreateUserMappingStmt',
   'AlterUserMappingStmt',
+  'CreateFdwStmt',
+  'AlterFdwStmt',
+  'ImportForeignSchemaStmt',
   'CreateForeignServerStmt',
   'AlterForeignServerStmt',
   'CreateForeignTableStmt',
