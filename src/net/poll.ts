@@ -23,7 +23,7 @@ const AT_FIRST = 2 * LATE
 
 /** So many answers show how soon they come one way; in one of so many such rounds the other way is tried. */
 export const ROUND = 64
-export const ROUNDS = 16
+export const ROUNDS = 64
 /** Polling has to save a sixth of the time until the answer, to be worth the processor's. */
 const WORTH = 5 / 6
 /** Of an answer that takes longer than anybody would poll for, no more than this counts. */
