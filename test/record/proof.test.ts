@@ -8,13 +8,12 @@ import { headOf } from '../../src/record/head.ts'
 import type { Journal } from '../../src/record/journal.ts'
 import { referenceOf, storedLine } from '../../src/record/reference.ts'
 import type { DecisionRecord } from '../../src/record/records.ts'
-import { Shipper } from '../../src/record/shipper.ts'
-import { connectStreams, streamNames } from '../../src/record/streams.ts'
+import { streamNames } from '../../src/record/streams.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { command } from '../support/fakes.ts'
+import { PREFIX, shipperOf } from './shippers.ts'
 import { decision, frame, open, outcome, session, temporary, whenDurable } from './support.ts'
 
-const PREFIX = 'test'
 const WAIT_MS = 20_000
 
 interface Entry {
@@ -45,18 +44,7 @@ async function held(server: RedisServer, instance: string): Promise<Entry[]> {
 }
 
 async function shipAll(journal: Journal, server: RedisServer): Promise<void> {
-  const { directory, instance } = journal
-  const connect = () => connectStreams({ url: server.url })
-  const durable = () => journal.durable
-  const shipper = new Shipper({
-    directory,
-    instance,
-    sidegate: '0.0.0',
-    streams: streamNames(PREFIX),
-    connect,
-    durable,
-  })
-  shipper.start()
+  const shipper = shipperOf(journal, server)
   const deadline = Date.now() + WAIT_MS
   while (shipper.status.position < journal.durable && Date.now() < deadline) await sleep(5)
   await shipper.stop()

@@ -9,11 +9,11 @@ import { Shipper } from '../../src/record/shipper.ts'
 import { Shipping } from '../../src/record/shipping.ts'
 import { connectStreams, streamNames } from '../../src/record/streams.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
+import { PREFIX, shipperOf } from './shippers.ts'
 import { all, decision, frame, open, outcome, session, temporary, whenDurable } from './support.ts'
 
 /** How long Redis is away in the tests of outages; CI makes it a minute. */
 const OUTAGE_MS = Number(process.env['SIDEGATE_TEST_OUTAGE_MS'] ?? 1_500)
-const PREFIX = 'test'
 
 interface Shipped {
   readonly record: StoredRecord
@@ -40,22 +40,6 @@ async function shipped(server: RedisServer, instance: string) {
   const found = { decisions, sessions, recordings: own }
   redis.disconnect()
   return found
-}
-
-function shipperOf(journal: Journal, server: RedisServer): Shipper {
-  const { directory, instance } = journal
-  const connect = () => connectStreams({ url: server.url })
-  const durable = () => journal.durable
-  const shipper = new Shipper({
-    directory,
-    instance,
-    sidegate: '0.0.0',
-    streams: streamNames(PREFIX),
-    connect,
-    durable,
-  })
-  shipper.start()
-  return shipper
 }
 
 async function until(what: () => boolean, ms = 20_000): Promise<void> {

@@ -147,7 +147,8 @@ class Exchange {
     const { shared } = this.#conversation
     const { gate } = shared.wiring
     const { permit } = verdict
-    if (this.#response.destroyed) {
+    // The agent is gone, or was told that the sidecar stops.
+    if (this.#response.destroyed || this.#response.writableEnded) {
       return gate.settle(permit, 0, { status: 'skipped', code: '', rows: 0, bytes: 0, masked: [] })
     }
     const over = this.#revoked ?? endOf(session, permit.commands[0] as Command)

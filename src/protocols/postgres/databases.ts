@@ -85,7 +85,7 @@ export class Database implements Analyses {
     if (this.#stale()) return STALE
     const twin = this.#twins.find(text, this.catalogue().revision)
     if (twin !== undefined) return twin
-    const analysis = this.#cache.analyse(text, this.catalogue()) ?? this.#cache.analyseLarge(text, this.catalogue())
+    const analysis = this.#cache.analyse(text, this.catalogue()) ?? this.#analyseLarge(text)
     if (analysis instanceof Promise) return analysis.then((late) => this.#resolved(text, late))
     return this.#resolved(text, analysis)
   }
@@ -121,8 +121,12 @@ export class Database implements Analyses {
     }
     if (!unresolved || Date.now() - this.#refreshedAt < UNRESOLVED_REFRESH_MS) return analysis
     // What is not known to the catalogue may be known to the next one.
-    const again = () => this.#cache.analyseLarge(text, this.catalogue())
+    const again = () => this.#analyseLarge(text)
     return this.refresh().then(again, again)
+  }
+
+  #analyseLarge(text: string): Promise<Analysis> {
+    return this.#cache.analyseLarge(text, () => this.catalogue())
   }
 
   async #read(): Promise<void> {

@@ -197,25 +197,8 @@ function declared({ name, statement, hold }: Extract<Statement['role'], { is: 'd
   return newPortal({ name, prepared: null, statement, parameters: [], values: [], hold })
 }
 
-export function newPortal({
-  name,
-  prepared,
-  statement,
-  parameters,
-  values,
-  hold,
-}: Pick<Portal, 'name' | 'prepared' | 'statement' | 'parameters' | 'values' | 'hold'>): Portal {
-  return {
-    name,
-    prepared,
-    statement,
-    parameters,
-    values,
-    hold,
-    confirmed: false,
-    described: false,
-    description: null,
-    rows: 0,
-    bytes: 0,
-  }
+export function newPortal(
+  of: Pick<Portal, 'name' | 'prepared' | 'statement' | 'parameters' | 'values' | 'hold'>,
+): Portal {
+  return { ...of, confirmed: false, described: false, description: null, rows: 0, bytes: 0 }
 }

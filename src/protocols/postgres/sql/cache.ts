@@ -54,24 +54,27 @@ export class AnalysisCache {
     return undefined
   }
 
-  /** The analysis of a text of any size, parsed on the thread that can be stopped where it is large. Never rejects. */
-  analyseLarge(text: string, catalogue: Catalogue): Promise<Analysis> {
-    const known = this.analyse(text, catalogue)
+  /**
+   * The analysis of a text of any size, parsed on the thread that can be stopped where it is large. Never rejects. `current` gives the
+   * catalogue of whichever moment it is asked in.
+   */
+  analyseLarge(text: string, current: () => Catalogue): Promise<Analysis> {
+    const known = this.analyse(text, current())
     if (known !== undefined) return Promise.resolve(known)
     const waiting = this.#large.get(text)
     if (waiting !== undefined) return waiting
-    const analysis = this.#parseLarge(text).finally(() => this.#large.delete(text))
+    const analysis = this.#parseLarge(text, current).finally(() => this.#large.delete(text))
     this.#large.set(text, analysis)
     return analysis
   }
 
   /** The catalogue is read when the tree is there, so that no older one than the session's judges it. */
-  async #parseLarge(text: string): Promise<Analysis> {
+  async #parseLarge(text: string, current: () => Catalogue): Promise<Analysis> {
     try {
       guard(text, this.#limits)
       const parsed = await this.#thread.parse(text)
-      const catalogue = this.#catalogue
-      if (catalogue === null) throw new Refused('command.unparsable', 'no catalogue is known', 'try again')
+      const catalogue = current()
+      this.#use(catalogue)
       return this.#keep(text, analyseParsed(parsed, catalogue, this.#limits))
     } catch (error) {
       if (error instanceof Refused) return refused(error)

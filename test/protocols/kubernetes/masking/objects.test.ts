@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Json, JsonObject } from '../../../../src/gate/json.ts'
+import { ALLOW } from '../../../support/fakes.ts'
 import {
   answered,
   base64,
@@ -180,7 +181,7 @@ t.test(
       target: SECRETS,
       get: (namespace, name) => {
         asked.push(`${namespace}/${name}`)
-        return name === 'two' ? null : { ...ALLOWED, masks: name === 'three' ? [mask('metadata.uid')] : DATA }
+        return name === 'two' ? null : { ...ALLOW, masks: name === 'three' ? [mask('metadata.uid')] : DATA }
       },
     })
     t.same(asked, ['a/one', 'a/two', 'a/three'])
@@ -240,12 +241,3 @@ t.test('Fields that are bytes in other kinds are masked as bytes', async (t) => 
     binaryData: { c: MARKED_BYTES },
   })
 })
-
-const ALLOWED = {
-  effect: 'allow',
-  reasons: [],
-  masks: [],
-  limits: { rows: null, bytes: null, seconds: null },
-  approvals: [],
-  record: 'standard',
-} as const

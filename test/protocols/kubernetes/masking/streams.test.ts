@@ -4,6 +4,7 @@ import t from 'tap'
 import type { Mask } from '../../../../src/gate/decision.ts'
 import type { Json, JsonObject } from '../../../../src/gate/json.ts'
 import { parsePath, type Segment } from '../../../../src/protocols/kubernetes/masking/path.ts'
+import { ALLOW } from '../../../support/fakes.ts'
 import { base64, list, MARKED, MARKED_BYTES, mask, plan, rewriterOf, rewritten, secret, SECRETS } from './sketch.ts'
 
 const DATA = [mask('data.*')]
@@ -141,7 +142,7 @@ t.test('A watch that leaves events out has no empty lines, and passes every book
   const bookmark = event('BOOKMARK', { kind: 'Secret', apiVersion: 'v1', metadata: { resourceVersion: '12' } })
   const error = event('ERROR', { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 410, reason: 'Expired' })
   const masks = [mask('data.l', 'deny'), mask('$', 'deny')]
-  const get = (_: string, name: string) => (name === 'shown' ? { ...GET, masks } : null)
+  const get = (_: string, name: string) => (name === 'shown' ? { ...ALLOW, masks } : null)
   const got = rewritten(
     rewriterOf(plan(masks, { target: WATCH, get })),
     hidden + shown + hidden + bookmark + hidden + error,
@@ -304,12 +305,3 @@ t.test('A watch is refused an event that is no event', async (t) => {
     t.throws(() => rewritten(rewriterOf(plan(DATA, { target: WATCH })), `${text}\n`), { name: 'Unmaskable' }, text)
   }
 })
-
-const GET = {
-  effect: 'allow',
-  reasons: [],
-  masks: [],
-  limits: { rows: null, bytes: null, seconds: null },
-  approvals: [],
-  record: 'standard',
-} as const

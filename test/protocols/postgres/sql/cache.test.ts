@@ -6,6 +6,8 @@ import type { Catalogue } from '../../../../src/protocols/postgres/catalogue.ts'
 import type { Analysis } from '../../../../src/protocols/postgres/statement.ts'
 import { catalogue, LIMITS } from './fixture.ts'
 
+const current = () => catalogue
+
 function made(t: Test, limits = LIMITS): AnalysisCache {
   const thread = new ParsingThread(limits)
   t.teardown(() => thread.close())
@@ -58,17 +60,30 @@ void t.test('a large text is analysed off the main thread, once, with the same o
   const cache = made(t)
   t.ok(LARGE.length > INLINE_BYTES)
   t.equal(cache.analyse(LARGE, catalogue), undefined)
-  const [one, other] = await Promise.all([cache.analyseLarge(LARGE, catalogue), cache.analyseLarge(LARGE, catalogue)])
+  const [one, other] = await Promise.all([cache.analyseLarge(LARGE, current), cache.analyseLarge(LARGE, current)])
   t.equal(one, other)
   t.match(one, { kind: 'statements', statements: [{ shape: { action: 'select', text: LARGE } }] })
   t.equal(cache.analyse(LARGE, catalogue), one)
-  const wrong = await cache.analyseLarge(`${LARGE} FROM`, catalogue)
+  const wrong = await cache.analyseLarge(`${LARGE} FROM`, current)
   t.equal(code(wrong), 'command.unparsable')
 })
 
+void t.test(
+  'a large text is judged by the catalogue that there is when it was parsed, though nobody asked for another meanwhile',
+  async (t) => {
+    const cache = made(t)
+    let now = catalogue
+    const parsing = cache.analyseLarge(LARGE, () => now)
+    now = revised(2)
+    const late = await parsing
+    t.equal(cache.analyse(LARGE, now), late)
+    t.equal(cache.analyse(LARGE, catalogue), undefined, 'it is not known of the one before')
+  },
+)
+
 void t.test('what exceeds a limit is refused as too large, whichever limit it is', async (t) => {
   const cache = made(t, { ...LIMITS, statement: 100_000, statements: 3, nodes: 2_000, depth: 60 })
-  const refused = async (sql: string) => code(await cache.analyseLarge(sql, catalogue))
+  const refused = async (sql: string) => code(await cache.analyseLarge(sql, current))
   t.equal(await refused(`SELECT '${'x'.repeat(100_000)}'`), 'command.too-large')
   t.equal(await refused('SELECT 1; SELECT 2; SELECT 3; SELECT 4'), 'command.too-large')
   t.equal(await refused('SELECT 1; SELECT 2; SELECT 3'), null)
@@ -88,10 +103,10 @@ void t.test('text built to exhaust the stack is refused, and the next one is ser
     `SELECT ${'NOT '.repeat(60_000)}true`,
     `SELECT ${'- '.repeat(100_000)}1`,
   ]) {
-    const refusal = code(await cache.analyseLarge(sql, catalogue))
+    const refusal = code(await cache.analyseLarge(sql, current))
     t.ok(refusal === 'command.too-large' || refusal === 'command.unparsable', `${sql.slice(0, 20)}: ${refusal}`)
   }
-  t.equal(code(await cache.analyseLarge(LARGE, catalogue)), null)
+  t.equal(code(await cache.analyseLarge(LARGE, current)), null)
 })
 
 void t.test('parsing that takes too long is ended, and the next text gets another thread', async (t) => {
