@@ -120,8 +120,8 @@ class Upgrading {
     const forget = this.#conversation.track({ session, endless: false, stop })
     this.#socket.once('close', () => {
       forget()
-      running.left()
       end.left()
+      running.left()
     })
     const refused = await stream.run()
     if (refused !== null && wanted.kind === 'websocket') verdicts.remember(session, request, refused)

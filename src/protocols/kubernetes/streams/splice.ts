@@ -73,6 +73,7 @@ export class SpliceEnd implements AgentEnd {
 
   left(): void {
     const upstream = this.#upstream
+    this.#traffic?.ended()
     if (upstream === null || upstream.destroyed) return
     upstream.end()
     const timer = setTimeout(() => upstream.destroy(), LEAVING_MS)

@@ -79,7 +79,9 @@ export class TunnelEnd implements AgentEnd {
     return true
   }
 
+  /** That is how a tunnel ends, be it with a word or without: kubectl that is interrupted may reset its connection. */
   left(): void {
+    this.#traffic?.ended()
     this.#ends?.upstream.close(CLOSE.GOING_AWAY)
   }
 

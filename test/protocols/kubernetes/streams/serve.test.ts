@@ -311,6 +311,34 @@ t.test('a tunnel carries bytes as they are, and keeps messages of channels whole
   )
 })
 
+t.test('a tunnel has ended well, and says what passed, however its agent leaves', async (t) => {
+  const path = '/api/v1/namespaces/shop/pods/web/portforward?ports=80'
+  const leave = {
+    'with a word': (agent: Peer) => agent.frame(OPCODE.CLOSE, Buffer.alloc(0)),
+    'without one': (agent: Peer) => void agent.socket.end(),
+    // A kernel resets a connection that is closed with something unread.
+    'with a reset': async (agent: Peer, upstream: Peer) => {
+      agent.socket.pause()
+      upstream.send(1, Buffer.alloc(300_000))
+      await until('something is unread', () => upstream.socket.writableLength === 0)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      agent.socket.destroy()
+    },
+  }
+  for (const [how, go] of Object.entries(leave)) {
+    server.peers.length = 0
+    target.record.records.length = 0
+    const { agent, upstream } = await joined(path, { 'Sec-WebSocket-Protocol': 'SPDY/3.1+portforward.k8s.io' })
+    agent.send(0, 'abc')
+    await until('it has arrived', () => upstream.messages.length === 1)
+    await go(agent, upstream)
+    await until('it is settled', () => target.record.outcomes.length === 1)
+    t.match(target.record.outcomes[0]?.outcome, { status: 'completed' }, how)
+    t.match(target.record.frames.at(-1)?.data.toString(), /^4 bytes from the agent, \d+ bytes to it$/, how)
+    await until('the API server is left', () => upstream.ended)
+  }
+})
+
 t.test('a tunnel that is refused is refused before anything switches', async (t) => {
   target.policy.change(() => deny('test.denied'))
   const { status, body } = await upgrade(target, '/api/v1/namespaces/shop/pods/web/portforward', {
