@@ -1,82 +1,49 @@
 package sidegate
 
-# What the packages of the policy yield. Each reference names its kind of rule, so that nothing else of a package (its
-# helpers, its tests) takes part in the composition.
-_said contains ["allow", _qualified(name), value] if {
-	some name
-	some value in data.policy[name].allow
-}
-
-_said contains ["deny", _qualified(name), value] if {
-	some name
-	some value in data.policy[name].deny
-}
-
-_said contains ["approve", _qualified(name), value] if {
-	some name
-	some value in data.policy[name].approve
-}
-
-_said contains ["mask", _qualified(name), value] if {
-	some name
-	some value in data.policy[name].mask
-}
-
-_said contains ["limit", _qualified(name), value] if {
-	some name
-	some value in data.policy[name].limit
-}
-
-_said contains ["record", _qualified(name), value] if {
-	some name
-	some value in data.policy[name].record
-}
-
-_valid contains said if {
-	some said in _said
-	_well_formed(said[0], said[2])
-}
-
-_malformed contains [policy, kind] if {
-	some [kind, policy, value] in _said
-	not _well_formed(kind, value)
-}
-
-# A rule that is no set, such as `deny := true`, would otherwise say nothing.
+# What the packages of the policy yield that is no answer of its kind. Each reference names its kind of rule, so that nothing
+# else of a package (its helpers, its tests) takes part in the composition.
 _malformed contains [_qualified(name), "allow"] if {
 	some name
-	value := data.policy[name].allow
-	not is_set(value)
+	answers := data.policy[name].allow
+	not _all_well_formed("allow", answers)
 }
 
 _malformed contains [_qualified(name), "deny"] if {
 	some name
-	value := data.policy[name].deny
-	not is_set(value)
+	answers := data.policy[name].deny
+	not _all_well_formed("deny", answers)
 }
 
 _malformed contains [_qualified(name), "approve"] if {
 	some name
-	value := data.policy[name].approve
-	not is_set(value)
+	answers := data.policy[name].approve
+	not _all_well_formed("approve", answers)
 }
 
 _malformed contains [_qualified(name), "mask"] if {
 	some name
-	value := data.policy[name].mask
-	not is_set(value)
+	answers := data.policy[name].mask
+	not _all_well_formed("mask", answers)
 }
 
 _malformed contains [_qualified(name), "limit"] if {
 	some name
-	value := data.policy[name].limit
-	not is_set(value)
+	answers := data.policy[name].limit
+	not _all_well_formed("limit", answers)
 }
 
 _malformed contains [_qualified(name), "record"] if {
 	some name
-	value := data.policy[name].record
-	not is_set(value)
+	answers := data.policy[name].record
+	not _all_well_formed("record", answers)
+}
+
+# A rule that is no set, such as `deny := true`, would otherwise say nothing.
+_all_well_formed(kind, answers) if {
+	is_set(answers)
+	every value in answers {
+		_well_formed(kind, value)
+	}
 }
 
 _qualified(name) := concat(".", ["policy", name])
@@ -125,7 +92,9 @@ _well_formed("record", value) if {
 
 _only(value, keys) if {
 	is_object(value)
-	count(object.remove(value, keys)) == 0
+	every key, _ in value {
+		key in keys
+	}
 }
 
 _reasoned(value) if {

@@ -57,47 +57,61 @@ _invalid contains {
 	some [policy, kind] in _malformed
 }
 
-_denials contains _reason(policy, value) if some ["deny", policy, value] in _valid
+_denials contains _reason(name, value) if {
+	some name
+	some value in data.policy[name].deny
+	_well_formed("deny", value)
+}
 
-_demands contains _reason(policy, value) if some ["approve", policy, value] in _valid
+_demands contains _reason(name, value) if {
+	some name
+	some value in data.policy[name].approve
+	_well_formed("approve", value)
+}
 
 # An allow that names a protocol speaks for that one only; one that names none is bound by its helpers, which
 # `sidegate policy check` makes sure of.
-_allowances contains _reason(policy, value) if {
-	some ["allow", policy, value] in _valid
+_allowances contains _reason(name, value) if {
+	some name
+	some value in data.policy[name].allow
+	_well_formed("allow", value)
 	object.get(value, "protocol", "*") in {"*", input.command.protocol}
 }
 
-_reason(policy, value) := {
+_reason(name, value) := {
 	"code": value.code,
 	"message": object.get(value, "message", ""),
 	"remedy": object.get(value, "remedy", ""),
-	"policy": policy,
+	"policy": _qualified(name),
 }
 
 # Agents are told the first reason: one that teaches comes before one that does not.
 _ordered(reasons) := [reason |
-	some [_, _, _, _, reason] in sort({[r.remedy == "", r.message == "", r.policy, r.code, r] | some r in reasons})
+	some [_, _, _, _, reason] in sort([[r.remedy == "", r.message == "", r.policy, r.code, r] | some r in reasons])
 ]
 
 _approvals := [demand |
-	some [_, _, demand] in sort({[d.policy, d.code, d] |
-		some ["approve", policy, value] in _valid
+	some [_, _, demand] in sort([[d.policy, d.code, d] |
+		some name
+		some value in data.policy[name].approve
+		_well_formed("approve", value)
 		d := {
 			"code": value.code,
 			"groups": sort({group | some group in object.get(value, "groups", [])}),
 			"count": object.get(value, "count", 1),
 			"wait": _seconds(object.get(value, "wait", "5m")),
 			"validFor": _seconds(object.get(value, "validFor", "5m")),
-			"policy": policy,
+			"policy": _qualified(name),
 		}
-	})
+	])
 ]
 
 default _record := "standard"
 
 _record := "full" if {
-	some ["record", _, value] in _valid
+	some name
+	some value in data.policy[name].record
+	_well_formed("record", value)
 	value.level == "full"
 }
 
@@ -107,6 +121,8 @@ _smallest(key) := min(_amounts[key])
 
 # Grouped here and not in the function: the comprehension is then evaluated once for all three.
 _amounts[key] contains amount if {
-	some ["limit", _, value] in _valid
+	some name
+	some value in data.policy[name].limit
+	_well_formed("limit", value)
 	some key, amount in value
 }

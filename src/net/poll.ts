@@ -6,8 +6,9 @@
  * for {@link WINDOW}, as a kernel does before it halts (`haltpoll`), on legs whose peers answer that soon. For one client that halves
  * what the sidecar adds, for no more processor time than sleeping and waking takes.
  *
- * It is no good where others want the processor, the peer among them, or where there is always something to do. So both ways are
- * tried, and answers are polled for only while they come sooner so.
+ * It is no good where there is always something to do: nobody is polled for while another peer's answer is due too. Nor is it
+ * where others want the processor, the peer among them. So both ways are tried, and answers are polled for only while they come
+ * sooner so.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -51,6 +52,7 @@ function worthwhile(): boolean {
 export function usePolling(on: boolean): void {
   polls = on
   trial = new Trial()
+  Answering.forget()
 }
 
 /** Which way answers come sooner: awake or asleep. */
@@ -86,16 +88,28 @@ let trial = new Trial()
 
 /** One peer's habit of answering. */
 export class Answering {
+  /** Who was asked last. */
+  static #latest: Answering | null = null
   #askedAt = 0
   #awake = false
+  #crowded = false
   #soon = AT_FIRST
+
+  static forget(): void {
+    Answering.#latest = null
+  }
 
   /** Something was sent that it may answer. */
   asked(): void {
     if (!polls) return
     const now = performance.now()
+    const latest = Answering.#latest
+    this.#crowded = latest !== null && latest !== this && latest.#askedAt > now - WINDOW
+    Answering.#latest = this
     this.#askedAt = now
-    this.#awake = trial.awake && this.#soon > 0
+    this.#awake = trial.awake && this.#soon > 0 && !this.#crowded
+    // Who came before is not polled for any more either.
+    if (this.#crowded) until = 0
     if (!this.#awake) return
     until = now + WINDOW
     if (polling) return
@@ -108,7 +122,7 @@ export class Answering {
     if (this.#askedAt === 0) return
     const took = performance.now() - this.#askedAt
     this.#askedAt = 0
-    if (this.#soon > 0) trial.came(took)
+    if (this.#soon > 0 && !this.#crowded) trial.came(took)
     if (took <= (this.#awake ? WINDOW : WINDOW_ASLEEP)) this.#soon = Math.min(MOST, this.#soon + 1)
     else this.#soon = Math.max(0, this.#soon - LATE)
   }

@@ -6,7 +6,7 @@ import { buildBundle } from '../support/bundle.ts'
 import type { KubernetesServer } from '../support/kubernetes.ts'
 import { freePort } from '../support/ports.ts'
 import { type Program, removeAtExit, startProgram } from '../support/process.ts'
-import { ROOT } from './stage.ts'
+import { APART, ROOT } from './stage.ts'
 
 export interface Way {
   readonly name: string
@@ -29,15 +29,9 @@ export function direct(server: KubernetesServer): Way {
 export async function startRelay(kind: 'undici' | 'http-proxy-3', server: KubernetesServer): Promise<Way> {
   const port = await freePort()
   const caFile = join(directory, `${kind}.pem`)
-  const program = await startProgram(process.execPath, [
-    join(ROOT, 'test/bench/kubernetes-relay.ts'),
-    kind,
-    String(port),
-    String(server.port),
-    server.caFile,
-    server.tokens.admin,
-    caFile,
-  ])
+  const relay = join(ROOT, 'test/bench/kubernetes-relay.ts')
+  const args = [kind, String(port), String(server.port), server.caFile, server.tokens.admin, caFile]
+  const program = await startProgram(process.execPath, [relay, ...args], APART)
   await program.output(/listening/)
   return { name: kind === 'undici' ? 'bare undici relay' : kind, port, caFile, program }
 }
@@ -69,7 +63,11 @@ export async function startGate(
   ]
   writeFileSync(file, `${lines.join('\n')}\n`)
   const flags = process.env['SIDEGATE_NODE_FLAGS']?.split(' ') ?? []
-  const program = await startProgram(process.execPath, [...flags, join(ROOT, 'dist/main.js'), 'run', '--config', file])
+  const program = await startProgram(
+    process.execPath,
+    [...flags, join(ROOT, 'dist/main.js'), 'run', '--config', file],
+    APART,
+  )
   await program.output(/"ready":true/, 20_000)
   return { name, port, caFile, program }
 }

@@ -7,7 +7,7 @@ import { type Program, removeAtExit, startProgram } from '../support/process.ts'
 import { type SshClient, sshClient } from '../support/ssh-clients.ts'
 import { makeSshKey } from '../support/ssh-keys.ts'
 import type { SshServer } from '../support/sshd.ts'
-import { ROOT } from './stage.ts'
+import { APART, ROOT } from './stage.ts'
 
 /** The same for all ways: what encryption costs is not what is compared. */
 const CIPHER = 'aes128-gcm@openssh.com'
@@ -36,7 +36,7 @@ export async function startSshRelay(server: SshServer): Promise<SshPath> {
   const directory = await own('relay')
   const [port, key] = [await freePort(), await makeSshKey(join(directory, 'host'))]
   const args = [String(port), String(server.port), server.user, server.client.file, key.file]
-  const program = await startProgram(process.execPath, [join(ROOT, 'test/bench/ssh-relay.ts'), ...args])
+  const program = await startProgram(process.execPath, [join(ROOT, 'test/bench/ssh-relay.ts'), ...args], APART)
   await program.output(/listening/)
   const { host, user } = server
   return { name: 'bare relay', client: sshClient({ host, port, user, hostKeys: [key.line] }, settings), program }
@@ -64,7 +64,7 @@ export async function startSshSidegate(server: SshServer): Promise<SshPath & { r
   }
   const file = join(directory, 'sidegate.yaml')
   writeFileSync(file, JSON.stringify(configuration))
-  const program = await startProgram(process.execPath, [join(ROOT, 'dist/main.js'), 'run', '--config', file])
+  const program = await startProgram(process.execPath, [join(ROOT, 'dist/main.js'), 'run', '--config', file], APART)
   await program.output(/"ready":true/, 20_000)
   return { name: 'Sidegate', client: sshClient({ host, port, user, hostKeys: [key.line] }, settings), program }
 }

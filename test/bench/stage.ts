@@ -13,6 +13,12 @@ const PGBENCH = ['/usr/lib/postgresql/15/bin/pgbench', 'pgbench']
 const directory = mkdtempSync(join(tmpdir(), 'sidegate-bench-'))
 removeAtExit(directory)
 
+/**
+ * Each in a session of its own, as each would be a container: Linux shares the processors out by session (`sched_autogroup`),
+ * PostgreSQL's backends have one each, and a proxy would share one with pgbench.
+ */
+export const APART = { detached: true } as const
+
 /** One way to the server. */
 export interface Path {
   readonly name: string
@@ -37,6 +43,7 @@ export async function pgbench(port: number, args: readonly string[], seconds = 6
   for (const program of PGBENCH) {
     try {
       const done = await run(program, ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', ...args, 'bench'], {
+        ...APART,
         ms: seconds * 1000,
       })
       if (done.code !== 0) throw new Error(`pgbench failed: ${done.stderr}`)
@@ -50,11 +57,8 @@ export async function pgbench(port: number, args: readonly string[], seconds = 6
 
 export async function startRelay(target: number): Promise<Path> {
   const port = await freePort()
-  const program = await startProgram(process.execPath, [
-    join(ROOT, 'test/bench/relay.ts'),
-    String(port),
-    String(target),
-  ])
+  const relay = join(ROOT, 'test/bench/relay.ts')
+  const program = await startProgram(process.execPath, [relay, String(port), String(target)], APART)
   await program.output(/listening/)
   return { name: 'bare Node relay', port, program }
 }
@@ -67,7 +71,7 @@ export async function startOther(target: number, given = process.env['SIDEGATE_B
   const [, name, command] = /^([^=]+)=(.+)$/.exec(given ?? '') ?? []
   if (name === undefined || command === undefined) return null
   const port = await freePort()
-  const program = await startProgram(command, [String(port), String(target)])
+  const program = await startProgram(command, [String(port), String(target)], APART)
   await program.output(/listening/)
   return { name, port, program }
 }
@@ -98,6 +102,7 @@ export async function startPgbouncer(target: number): Promise<Path | null> {
   try {
     const program = await startProgram('pgbouncer', [file], {
       ...owner,
+      ...APART,
       env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` },
     })
     await listening(port)
@@ -132,7 +137,7 @@ export async function startSidegate(
   ]
   writeFileSync(file, `${lines.join('\n')}\n`)
   const before = performance.now()
-  const program = await startProgram(process.execPath, [join(ROOT, 'dist/main.js'), 'run', '--config', file])
+  const program = await startProgram(process.execPath, [join(ROOT, 'dist/main.js'), 'run', '--config', file], APART)
   await program.output(/"ready":true/, 20_000)
   return { name: 'Sidegate', port, program, ready: performance.now() - before }
 }

@@ -115,6 +115,34 @@ t.test('what others do meanwhile changes the way', async (t) => {
   t.match(await rounds(pass, 2 * ROUNDS, DROWSY / 2, SOON), /000$/)
 })
 
+t.test('nobody is polled for while the answer of another is due too', async (t) => {
+  const pass = clock(t)
+  await turns(pass)
+  const [one, other] = [new Answering(), new Answering()]
+  one.asked()
+  pass(SOON)
+  other.asked()
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(due(), 0)
+  other.came()
+  pass(LATE)
+  one.asked()
+  t.equal(due(), 1, 'the other has answered')
+  one.came()
+  other.asked()
+  t.equal(due(), 1, 'and so has this')
+  await turns(pass)
+})
+
+t.test('who does not answer keeps nobody else from being polled for', async (t) => {
+  const pass = clock(t)
+  new Answering().asked()
+  await turns(pass)
+  new Answering().asked()
+  t.equal(due(), 1)
+  await turns(pass)
+})
+
 t.test('nothing is polled for where that is not wanted', async (t) => {
   const pass = clock(t)
   await turns(pass)

@@ -42,6 +42,9 @@ does(effect) if effect in _effects
 
 does(_) if _effects_unknown
 
+# Said to be false, and not left undefined: what is undefined is evaluated anew by everybody who asks.
+default _effects_unknown := false
+
 _effects_unknown if "unknown" in _effects
 
 _effects_unknown if {
