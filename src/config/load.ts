@@ -31,11 +31,25 @@ export function loadConfiguration(file: string, env: Environment = process.env):
   if (!parsed.success) problems.push(...problemsOf(schema, parsed.error.issues, value))
   resolveFiles(value, base)
   if (parsed.success) resolveFiles(parsed.data, base)
-  const found = [...problems, ...(parsed.success ? checkRules(parsed.data) : []), ...checkFiles(value)]
+  const found = [
+    ...checkEnvironment(env),
+    ...problems,
+    ...(parsed.success ? checkRules(parsed.data) : []),
+    ...checkFiles(value),
+  ]
   const located = found.map((one) => document.locate(asWritten(one, document.value, value, base)))
   const errors = located.filter(({ severity }) => severity === 'error').sort(byPlace)
   if (errors.length > 0 || !parsed.success) throw new ConfigurationError(errors)
   return { file, configuration: parsed.data, weaknesses: located.sort(byPlace) }
+}
+
+/** What Node obeys behind the configuration's back: for Redis and for the issuers' keys, where a target's legs say it themselves. */
+function checkEnvironment(env: Environment): Problem[] {
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return []
+  const message =
+    'NODE_TLS_REJECT_UNAUTHORIZED=0 is set: whoever answers would be taken for Redis, or for an issuer of tokens'
+  const remedy = 'unset it; a private authority is trusted by `ca`, or by NODE_EXTRA_CA_CERTS'
+  return [problem('config.environment', [], message, remedy)]
 }
 
 /** Where the admin port is; undefined where none is configured. As {@link section} has it. */

@@ -33,6 +33,16 @@ t.test('a good configuration loads with its defaults, and its files count from w
   t.equal(configuration.record.journal.durability, 'written')
 })
 
+t.test('an environment in which Node trusts whoever answers is refused', async (t) => {
+  const file = write(folderOf(t), GOOD)
+  const { all } = mistakes(file, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+  t.match(
+    all.map((one) => oneLine(one)),
+    [/^\S+sidegate\.yaml\S*  NODE_TLS_REJECT_UNAUTHORIZED=0 is set: .*NODE_EXTRA_CA_CERTS  \(config\.environment\)$/],
+  )
+  t.same(mistakes(file, { NODE_TLS_REJECT_UNAUTHORIZED: '1' }).lines, [])
+})
+
 t.test('every mistake is named at once, with its line, its key and a remedy', async (t) => {
   const folder = folderOf(t)
   const text = GOOD.replace('probes:', 'probs:')
