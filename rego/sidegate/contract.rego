@@ -1,7 +1,7 @@
 package sidegate
 
-# What the packages of the policy yield that is no answer of its kind. Each reference names its kind of rule, so that nothing
-# else of a package (its helpers, its tests) takes part in the composition.
+# What the packages of the policy yield that is no answer of its kind. Here and wherever answers are gathered, each
+# reference names its kind of rule, so that nothing else of a package (its helpers, its tests) takes part.
 _malformed contains [_qualified(name), "allow"] if {
 	some name
 	answers := data.policy[name].allow
