@@ -68,7 +68,8 @@ t.test(
 function compare(vt: Vt, model: Model, columns: number, rows: number): void {
   const expected = model.shown(PROMPT, columns)
   const { screen } = vt
-  const at = screen[vt.row]
+  // A row that nothing was written to since the screen was cleared is not there.
+  const at = screen[vt.row] ?? ''
   const fail = (what: string): never => {
     throw new Error(`${what}: ${JSON.stringify({ screen, row: vt.row, column: vt.column, expected })}`)
   }
