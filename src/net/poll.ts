@@ -6,9 +6,9 @@
  * for {@link WINDOW}, as a kernel does before it halts (`haltpoll`), on legs whose peers answer that soon. For one client that halves
  * what the sidecar adds, for no more processor time than sleeping and waking takes.
  *
- * It is no good where there is always something to do: nobody is polled for while another peer's answer is due too. Nor is it
- * where others want the processor, the peer among them. So both ways are tried, and answers are polled for only while they come
- * sooner so.
+ * It is no good where there is always something to do: nobody is polled for while other peers' answers are due too, and such
+ * times say nothing of others. Nor is it where others want the processor, the peer among them. So both ways are tried, and answers
+ * are polled for only while they come sooner so.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -22,8 +22,12 @@ const MOST = 8
 const LATE = 2
 const AT_FIRST = 2 * LATE
 
-/** So many answers show how soon they come one way; in one of so many such rounds the other way is tried. */
+/** Where two answers were due at once, so many that are due alone say that there is one peer now. */
+export const CALM = 8
+
+/** So many answers show how soon they come one way. */
 export const ROUND = 64
+/** The other way is tried after one round, and after twice as many each time that it is no better, up to this. */
 export const ROUNDS = 64
 /** Polling has to save a sixth of the time until the answer, to be worth the processor's. */
 const WORTH = 5 / 6
@@ -55,15 +59,17 @@ export function usePolling(on: boolean): void {
   Answering.forget()
 }
 
-/** Which way answers come sooner: awake or asleep. */
+/** Which way answers come sooner: awake or asleep. A round of one way is compared with the one before it of the other. */
 class Trial {
   awake = true
-  #rounds = 0
   #count = 0
   #sum = 0
-  /** Milliseconds, of late; null while that way was not tried. */
-  #awake: number | null = null
-  #asleep: number | null = null
+  /** Milliseconds that answers took in the last round of each way. */
+  readonly #took = { awake: 0, asleep: 0 }
+  #better = true
+  #trying = false
+  #patience = 1
+  #left = 1
 
   /** An answer of a peer that answers soon came after so many milliseconds. */
   came(took: number): void {
@@ -72,17 +78,24 @@ class Trial {
   }
 
   #next(): void {
-    const took = this.#sum / this.#count
-    if (this.awake) this.#awake = lately(this.#awake, took)
-    else this.#asleep = lately(this.#asleep, took)
+    this.#took[this.awake ? 'awake' : 'asleep'] = this.#sum / this.#count
     this.#count = this.#sum = 0
-    this.#rounds++
-    if (this.#awake === null || this.#asleep === null) this.awake = this.#awake === null
-    else this.awake = this.#awake < this.#asleep * WORTH === this.#rounds % ROUNDS > 0
+    if (this.#trying) this.#judge()
+    else if (--this.#left === 0) {
+      this.#trying = true
+      this.awake = !this.#better
+    }
+  }
+
+  #judge(): void {
+    const { awake, asleep } = this.#took
+    const better = awake < asleep * WORTH
+    this.#patience = better === this.#better ? Math.min(2 * this.#patience, ROUNDS) : 1
+    this.#left = this.#patience
+    this.awake = this.#better = better
+    this.#trying = false
   }
 }
-
-const lately = (before: number | null, now: number): number => (before === null ? now : (before + now) / 2)
 
 let trial = new Trial()
 
@@ -90,6 +103,8 @@ let trial = new Trial()
 export class Answering {
   /** Who was asked last. */
   static #latest: Answering | null = null
+  /** How many answers that are due alone are still to come until it is calm. */
+  static #unrest = 0
   #askedAt = 0
   #awake = false
   #crowded = false
@@ -97,15 +112,14 @@ export class Answering {
 
   static forget(): void {
     Answering.#latest = null
+    Answering.#unrest = 0
   }
 
   /** Something was sent that it may answer. */
   asked(): void {
     if (!polls) return
     const now = performance.now()
-    const latest = Answering.#latest
-    this.#crowded = latest !== null && latest !== this && latest.#askedAt > now - WINDOW
-    Answering.#latest = this
+    this.#crowded = this.#joins(now)
     this.#askedAt = now
     this.#awake = trial.awake && this.#soon > 0 && !this.#crowded
     // Who came before is not polled for any more either.
@@ -125,6 +139,15 @@ export class Answering {
     if (this.#soon > 0 && !this.#crowded) trial.came(took)
     if (took <= (this.#awake ? WINDOW : WINDOW_ASLEEP)) this.#soon = Math.min(MOST, this.#soon + 1)
     else this.#soon = Math.max(0, this.#soon - LATE)
+  }
+
+  /** Others' answers are due too, or were of late. */
+  #joins(now: number): boolean {
+    const latest = Answering.#latest
+    Answering.#latest = this
+    if (latest !== null && latest !== this && latest.#askedAt > now - WINDOW) Answering.#unrest = CALM
+    else if (Answering.#unrest > 0) Answering.#unrest--
+    return Answering.#unrest > 0
   }
 
   /** It answers soon enough to be polled for. */

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { Answering, ROUND, ROUNDS, usePolling } from '../../src/net/poll.ts'
+import { Answering, CALM, ROUND, ROUNDS, usePolling } from '../../src/net/poll.ts'
 
 /** Milliseconds: when answers come where they are soon, late for a sleeper, and late. */
 const SOON = 0.02
@@ -101,21 +101,29 @@ async function rounds(pass: (ms: number) => void, count: number, awake: number, 
   return shown
 }
 
-t.test('answers are polled for while they come sooner so, and the other way is tried now and then', async (t) => {
-  t.equal(await rounds(clock(t), ROUNDS + 2, SOON, DROWSY), `10${'1'.repeat(ROUNDS - 2)}01`)
+/** Rounds of one way between single ones of the other: each time twice as many. */
+function ever(way: string, other: string, times: number): string {
+  return Array.from({ length: times }, (_, time) => way.repeat(Math.min(2 ** time, ROUNDS)) + other).join('')
+}
+
+t.test('answers are polled for while they come sooner so, and the other way is tried ever less often', async (t) => {
+  const shown = ever('1', '0', 9)
+  t.equal(await rounds(clock(t), shown.length, SOON, DROWSY), shown)
 })
 
 t.test('answers that come no sooner for it are not polled for, but now and then', async (t) => {
-  t.equal(await rounds(clock(t), ROUNDS + 2, SOON, SOON), `10${'0'.repeat(ROUNDS - 2)}10`)
+  const shown = `10${ever('0', '1', 9)}`
+  t.equal(await rounds(clock(t), shown.length, SOON, SOON), shown)
 })
 
 t.test('what others do meanwhile changes the way', async (t) => {
   const pass = clock(t)
-  t.match(await rounds(pass, ROUNDS, SOON, DROWSY), /111$/)
-  t.match(await rounds(pass, 2 * ROUNDS, DROWSY / 2, SOON), /000$/)
+  t.match(await rounds(pass, ROUNDS, SOON, DROWSY), /111/)
+  t.match(await rounds(pass, 2 * ROUNDS, DROWSY / 2, SOON), /000/)
+  t.match(await rounds(pass, 2 * ROUNDS, SOON, DROWSY), /111/)
 })
 
-t.test('nobody is polled for while the answer of another is due too', async (t) => {
+t.test('nobody is polled for while answers of others are due too, and then for a while', async (t) => {
   const pass = clock(t)
   await turns(pass)
   const [one, other] = [new Answering(), new Answering()]
@@ -124,14 +132,35 @@ t.test('nobody is polled for while the answer of another is due too', async (t) 
   other.asked()
   await new Promise((resolve) => setImmediate(resolve))
   t.equal(due(), 0)
+  one.came()
   other.came()
-  pass(LATE)
+  for (let time = 1; time < CALM; time++) {
+    await turns(pass)
+    one.asked()
+    t.equal(due(), 0)
+    one.came()
+  }
   one.asked()
-  t.equal(due(), 1, 'the other has answered')
+  t.equal(due(), 1, 'the other is long silent')
   one.came()
   other.asked()
-  t.equal(due(), 1, 'and so has this')
+  t.equal(due(), 1, 'they take turns')
   await turns(pass)
+})
+
+t.test('what was found out of one peer holds when others were there meanwhile', async (t) => {
+  const pass = clock(t)
+  t.match(await rounds(pass, ROUNDS, SOON, DROWSY), /111/)
+  const [one, other] = [new Answering(), new Answering()]
+  for (let time = 0; time < 4 * ROUND; time++) {
+    one.asked()
+    other.asked()
+    pass(LATE)
+    one.came()
+    other.came()
+  }
+  // It takes some until it is calm, so that a round of another way lies in two of these.
+  t.match(await rounds(pass, 16, SOON, DROWSY), /^\?111\?\?1{10}$/)
 })
 
 t.test('who does not answer keeps nobody else from being polled for', async (t) => {
