@@ -90,8 +90,9 @@ _ordered(reasons) := [reason |
 	some [_, _, _, _, reason] in sort([[r.remedy == "", r.message == "", r.policy, r.code, r] | some r in reasons])
 ]
 
+# Rules that word one demand differently demand it once.
 _approvals := [demand |
-	some [_, _, demand] in sort([[d.policy, d.code, d] |
+	some [_, _, demand] in sort({[d.policy, d.code, d] |
 		some name
 		some value in data.policy[name].approve
 		_well_formed("approve", value)
@@ -103,7 +104,7 @@ _approvals := [demand |
 			"validFor": _seconds(object.get(value, "validFor", "5m")),
 			"policy": _qualified(name),
 		}
-	])
+	})
 ]
 
 default _record := "standard"

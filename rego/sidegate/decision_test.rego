@@ -85,6 +85,16 @@ test_every_demand_for_approval_stands_by_itself if {
 	]
 }
 
+test_a_demand_that_is_worded_twice_is_made_once if {
+	asked := {"code": "x", "wait": "5m"}
+	decision := sidegate.decision with data.policy as {
+		"p": _reads,
+		"a": {"approve": {{"code": "x"}, asked, object.union(asked, {"message": "m"}), {"code": "x", "wait": "300s"}}},
+	}
+		with input as _selecting
+	count(decision.approvals) == 1
+}
+
 test_an_approval_allows_nothing_by_itself if {
 	decision := sidegate.decision with data.policy as {"people": {"approve": {{"code": "ask"}}}}
 		with input as _selecting

@@ -25,9 +25,10 @@ export class Traffic {
     this.#stream.passed(bytes, part)
   }
 
-  ended(): void {
+  ended(how: 'well' | 'violation' = 'well'): void {
     this.#tell()
-    this.#stream.finished(null, true)
+    if (how === 'violation') this.#stream.left('protocol.violation')
+    else this.#stream.finished(null, true)
   }
 
   #tell(): void {

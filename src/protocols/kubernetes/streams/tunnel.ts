@@ -93,7 +93,7 @@ export class TunnelEnd implements AgentEnd {
         if (message !== null) this.#forward(side, message)
       },
       drained: () => this.#ends?.[OTHER[side]].resume(),
-      gone: () => this.#gone(side),
+      gone: (how: 'closed' | 'violation' | 'lost') => this.#gone(side, how),
     }
   }
 
@@ -106,8 +106,8 @@ export class TunnelEnd implements AgentEnd {
     this.#traffic?.passed(bytes, part)
   }
 
-  #gone(side: Side): void {
-    this.#traffic?.ended()
+  #gone(side: Side, how: 'closed' | 'violation' | 'lost'): void {
+    this.#traffic?.ended(side === 'agent' && how === 'violation' ? how : 'well')
     this.#ends?.[OTHER[side]].close(side === 'agent' ? CLOSE.GOING_AWAY : CLOSE.NORMAL)
   }
 }

@@ -339,6 +339,16 @@ t.test('a tunnel has ended well, and says what passed, however its agent leaves'
   }
 })
 
+t.test('a tunnel whose agent breaks the protocol has not ended well', async (t) => {
+  const path = '/api/v1/namespaces/shop/pods/web/portforward?ports=80'
+  const { agent, upstream } = await joined(path, { 'Sec-WebSocket-Protocol': 'SPDY/3.1+portforward.k8s.io' })
+  // Frames of clients are masked.
+  agent.socket.write(Buffer.of(0x82, 0x01, 0x00))
+  await until('both have ended', () => agent.ended && upstream.ended)
+  t.match(target.record.outcomes[0]?.outcome, { status: 'cancelled', code: 'protocol.violation' })
+  t.match(target.record.frames.at(-1)?.data.toString(), '0 bytes from the agent, 0 bytes to it')
+})
+
 t.test('a tunnel that is refused is refused before anything switches', async (t) => {
   target.policy.change(() => deny('test.denied'))
   const { status, body } = await upgrade(target, '/api/v1/namespaces/shop/pods/web/portforward', {
