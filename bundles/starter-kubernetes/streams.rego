@@ -77,7 +77,7 @@ deny contains {
 
 _looks if {
 	kubernetes.in_namespaces(objects.namespaces)
-	kubernetes.execs_only(_commands)
+	kubernetes.exec_only(_commands)
 }
 
 _leads_elsewhere if kubernetes.forwards_ports

@@ -3,7 +3,7 @@
 # description: |
 #   Helpers over the facts of requests to a Kubernetes API server. Two promises hold for each of them. It is true only
 #   for commands of the protocol kubernetes, so that a rule built on it binds no other. And it is total: where a fact is
-#   missing, odd or unknown, what permits (`reads_only`, `in_namespaces`, `execs_only` …) is false, and what warns
+#   missing, odd or unknown, what permits (`reads_only`, `in_namespaces`, `exec_only` …) is false, and what warns
 #   (`writes`, `touches_secrets`, `escalates` …) is true.
 #
 #   Resources are written as kubectl writes them: `pods`, `deployments.apps`, with a subresource `pods/log`,

@@ -215,7 +215,7 @@ _permitted if kubernetes.names_only({"web"})
 
 _permitted if kubernetes.in_containers({"app", ""})
 
-_permitted if kubernetes.execs_only({"ls"})
+_permitted if kubernetes.exec_only({"ls"})
 
 _permitted if kubernetes.changes_only({"/spec"})
 

@@ -65,7 +65,7 @@ forwards_ports if touches("pods/portforward")
 #   As `ssh.only_runs`: a non-empty set of names, or an object with what each name may be given. There is no shell
 #   between, so every word is what it is; standard input is closed. Over WebSocket alone. Say `in_namespaces` beside it,
 #   and `in_containers` where a pod has several.
-execs_only(commands) if {
+exec_only(commands) if {
 	verbs_only({"connect"})
 	on_resources({"pods/exec"})
 	input.command.detail.upgrade == "websocket"

@@ -9,12 +9,12 @@ _exec_with(argv, change) := _with(samples.pod_exec(argv), {"exec": change})
 
 test_commands_in_containers_are_judged_word_by_word if {
 	every argv in [["ls"], ["ls", "-l", "/srv/a"], ["id"], ["env"]] {
-		kubernetes.execs_only(_looking) with input as samples.pod_exec(argv)
+		kubernetes.exec_only(_looking) with input as samples.pod_exec(argv)
 		not kubernetes.opens_shell with input as samples.pod_exec(argv)
 	}
-	kubernetes.execs_only({"ls", "id"}) with input as samples.pod_exec(["ls", "anything"])
+	kubernetes.exec_only({"ls", "id"}) with input as samples.pod_exec(["ls", "anything"])
 	every argv in [["ls", "/etc"], ["ls", "srv"], ["ls", "-R"], ["/bin/ls"], ["id", "-u"], ["sh"], ["exit"], []] {
-		not kubernetes.execs_only(_looking) with input as samples.pod_exec(argv)
+		not kubernetes.exec_only(_looking) with input as samples.pod_exec(argv)
 	}
 }
 
@@ -22,10 +22,10 @@ test_commands_that_are_fed_or_run_others_are_not_among_these if {
 	every change in [
 		{"shell": true}, {"stdin": true}, {"shell": null}, {"stdin": null}, {"command": ["ls", null]}, {"command": "ls"},
 	] {
-		not kubernetes.execs_only(_looking) with input as _exec_with(["ls"], change)
+		not kubernetes.exec_only(_looking) with input as _exec_with(["ls"], change)
 	}
 	every change in [{"upgrade": "spdy"}, {"upgrade": null}, {"verb": "odd"}, {"subresource": "attach"}, {"exec": null}] {
-		not kubernetes.execs_only(_looking) with input as _with(samples.pod_exec(["ls"]), change)
+		not kubernetes.exec_only(_looking) with input as _with(samples.pod_exec(["ls"]), change)
 	}
 }
 
